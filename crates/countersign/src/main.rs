@@ -1,0 +1,2 @@
+//! Countersign: no action without a countersignature.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Ways in over the network: MCP and the HTTP API

@@ -1,0 +1,1 @@
+//! Receipts: what an auditor needs, and nothing else

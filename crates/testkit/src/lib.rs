@@ -1,0 +1,1 @@
+//! Test support: simulated clock, faulty ports, builders, the naive oracle

@@ -1,1 +1,41 @@
-//! The one flow from intercepted action to recorded outcome, and the ports it calls
+//! The one flow from intercepted action to recorded outcome, and the ports it calls.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`mediator`] | the small trait that every way in calls, and what it answers |
+//! | [`mediate`] | the eight steps, on one screen |
+//! | [`commit`] | decide, sign and append under the session's and the principals' locks |
+//! | [`state`] | contexts in memory, rebuilt from the ledger whenever in doubt |
+//! | [`suspended`] | a held call: wait, claim, or leave |
+//! | [`approvals`], [`deferrals`], [`halts`] | what people and facts do to waiting actions |
+//! | [`marks`], [`refusals`] | lowering a high-water mark; summaries of who was turned away |
+//! | [`sessions`] | how sessions begin and are found again |
+//! | [`record`] | between what happened and the receipt that proves it |
+//! | [`recovery`] | the ledger's open actions at start, and whatever falls due later |
+//! | [`ports`] | the ledger and the clock |
+//!
+//! Nothing here knows a protocol, a database or a file. Deciding is `core`'s alone; what is proved, `receipt`'s.
+
+pub mod approvals;
+pub mod commit;
+pub mod deferrals;
+pub mod engine;
+pub mod halts;
+pub mod marks;
+pub mod mediate;
+pub mod mediator;
+pub mod policies;
+pub mod ports;
+pub mod record;
+pub mod recovery;
+pub mod refusals;
+pub mod sessions;
+pub mod state;
+pub mod suspended;
+
+pub use engine::{Engine, Governing, Parts, Settings};
+pub use mediator::{
+    Caller, Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled, Submission,
+    Unrecorded,
+};
+pub use suspended::{On, Suspended};

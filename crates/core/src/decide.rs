@@ -1,0 +1,426 @@
+//! The order of judgement (`R3.order`), on one screen.
+//!
+//! Compositional risk and confidence take their places here when the facts they are computed from exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::action::Action;
+use crate::decision::{Approvers, Because, Decision, Gap, Match, Missing, PolicyRef, Ruling, Step};
+use crate::depend::{self, Dependence};
+use crate::edits::Edits;
+use crate::identity::Identity;
+use crate::names::{ApproverGroup, RuleId};
+use crate::policy::{Classification, PolicySet, Rule, RuleAction};
+use crate::session::{Context, Principal};
+use crate::time::{Span, Time};
+
+/// Everything a ruling may depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What is proposed.
+    pub action: &'a Action,
+    /// By whom.
+    pub identity: &'a Identity,
+    /// What its session has done and seen.
+    pub context: &'a Context,
+    /// What the human did across sessions.
+    pub human: &'a Principal,
+    /// What the agent did across sessions.
+    pub agent: &'a Principal,
+    /// The rules in force.
+    pub policy: &'a PolicySet,
+    /// What the deployment is.
+    pub environment: &'a Environment,
+    /// The moment.
+    pub now: Time,
+}
+
+/// What the deployment is, as far as rulings depend on it.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// Groups of approvers that exist: who can settle a disagreement between rules.
+    pub approver_groups: BTreeSet<ApproverGroup>,
+    /// How many actions may wait for deferred ones; beyond it they are refused (`R4.defer.cascade`).
+    pub max_dependents: usize,
+    /// What is stopped.
+    pub halts: BTreeSet<Halt>,
+}
+
+/// What a halt covers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Halt {
+    /// Everything.
+    All,
+    /// One session.
+    Session(Arc<str>),
+    /// One human.
+    Human(Arc<str>),
+    /// One agent.
+    Agent(Arc<str>),
+    /// One upstream.
+    Upstream(Arc<str>),
+}
+
+impl Halt {
+    /// Whether it covers an action of this identity in this session.
+    #[must_use]
+    pub fn covers(&self, action: &Action, identity: &Identity, context: &Context) -> bool {
+        match self {
+            Self::All => true,
+            Self::Session(id) => context.opened().session.as_str() == &**id,
+            Self::Human(id) => identity.human.id == *id,
+            Self::Agent(id) => identity.agent.id == *id,
+            Self::Upstream(id) => action.tool.upstream() == &**id,
+        }
+    }
+}
+
+/// Decides. Same question, same ruling.
+pub fn decide(q: &Question<'_>) -> Ruling {
+    let ruling = judge(q);
+    match judged_after_edits(q, &ruling) {
+        Some(stricter) => stricter,
+        None => ruling,
+    }
+}
+
+/// One pass over the order of judgement.
+fn judge(q: &Question<'_>) -> Ruling {
+    let mut read = BTreeSet::new();
+    let rules = weigh(q, &mut read);
+    let found = guarded(q)
+        .or_else(|| forbidden(&rules))
+        .or_else(|| uncertain(q, &rules))
+        .or_else(|| misaligned(q, &rules))
+        .or_else(|| justified_by_intent(q, &rules))
+        .unwrap_or_else(|| baseline(q, &rules));
+    finish(q, found, &rules, read)
+}
+
+/// What one step found.
+struct Found {
+    decision: Decision,
+    edits: Edits,
+    step: Step,
+    rules: Vec<RuleId>,
+    reason: Arc<str>,
+    wait: Option<Span>,
+    escalate: Option<Approvers>,
+}
+
+impl Found {
+    fn new(decision: Decision, step: Step, reason: impl Into<Arc<str>>) -> Self {
+        let (edits, rules) = (Edits::default(), Vec::new());
+        Self { decision, edits, step, rules, reason: reason.into(), wait: None, escalate: None }
+    }
+
+    fn by(mut self, rules: &[&Rule]) -> Self {
+        self.rules = rules.iter().map(|rule| rule.id.clone()).collect();
+        self.wait = rules.iter().filter_map(|rule| rule.timeout).min();
+        self
+    }
+}
+
+/// Every rule that concerns the action, weighed.
+struct Weighed<'a> {
+    hold: Vec<&'a Rule>,
+    unknown: Vec<(&'a Rule, Missing)>,
+}
+
+fn weigh<'a>(q: &Question<'a>, read: &mut BTreeSet<Arc<str>>) -> Weighed<'a> {
+    let mut weighed = Weighed { hold: Vec::new(), unknown: Vec::new() };
+    for rule in q.policy.rules_about(&q.action.tool) {
+        match rule.matches(q, read) {
+            Match::Yes => weighed.hold.push(rule),
+            Match::Unknown(missing) => weighed.unknown.push((rule, missing)),
+            Match::No => {}
+        }
+    }
+    weighed
+}
+
+/// Halts and scopes: refused before any rule is asked.
+fn guarded(q: &Question<'_>) -> Option<Found> {
+    if q.environment.halts.iter().any(|halt| halt.covers(q.action, q.identity, q.context)) {
+        return Some(Found::new(Decision::Deny, Step::Halted, "an operator has stopped actions like this one"));
+    }
+    let party = q.identity.out_of_scope(q.action.tool.upstream())?;
+    let reason = format!("{} may not reach the upstream {}", party.id, q.action.tool.upstream());
+    Some(Found::new(Decision::Deny, Step::Scope, reason))
+}
+
+/// `R3.forbidden`: refused whatever the context.
+fn forbidden(rules: &Weighed<'_>) -> Option<Found> {
+    let rule = *rules.hold.iter().find(|rule| rule.classification == Classification::Forbidden)?;
+    Some(Found::new(Decision::Deny, Step::Forbidden, reason_of(rule)).by(&[rule]))
+}
+
+/// `R3.missing`, `R3.conflict`, `R4.defer.dependents`: what cannot be told yet waits, below hard denials.
+fn uncertain(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
+    let base = standing(q, rules);
+    if let Some(found) = missing_facts(rules, &base) {
+        return Some(found);
+    }
+    if let Standing::Conflict(of) = &base {
+        return Some(conflict(q, of));
+    }
+    if matches!(base.decision(), Some(Decision::Deny)) {
+        return None;
+    }
+    dependent(q)
+}
+
+fn missing_facts(rules: &Weighed<'_>, base: &Standing<'_>) -> Option<Found> {
+    let mut decisive = rules.unknown.iter().filter(|(rule, _)| could_change(rule, base));
+    let (first, missing) = decisive.next()?;
+    let mut by = vec![*first];
+    let mut missing = missing.clone();
+    for (rule, more) in decisive {
+        by.push(rule);
+        missing = missing.and(more.clone());
+    }
+    let reason = format!("waiting for {}", list(missing.gaps()));
+    Some(Found::new(Decision::Defer(missing), Step::Uncertain, reason).by(&by))
+}
+
+/// Whether a rule that cannot be told yet could have changed what stands.
+fn could_change(rule: &Rule, base: &Standing<'_>) -> bool {
+    let Some(action) = &rule.action else { return !matches!(base.decision(), Some(Decision::Deny)) };
+    if rule.classification == Classification::Forbidden {
+        return base.decision() != Some(&Decision::Deny);
+    }
+    match base {
+        Standing::Conflict(rules) => rules.iter().any(|other| rule.priority >= other.priority),
+        Standing::Rules { priority, .. } if rule.priority < *priority => false,
+        Standing::Rules { decision, .. } | Standing::Default(decision) => {
+            let plain_edits = base.edits().is_none_or(Edits::is_empty) && rule.sets.is_empty();
+            match (action, decision) {
+                (RuleAction::Allow, Decision::Allow) => !plain_edits,
+                (RuleAction::Deny, Decision::Deny) => false,
+                (RuleAction::StepUp(a), Decision::StepUp(b)) => a != b || !plain_edits,
+                _ => true,
+            }
+        }
+    }
+}
+
+fn conflict(q: &Question<'_>, rules: &[&Rule]) -> Found {
+    let ids: Vec<RuleId> = rules.iter().map(|rule| rule.id.clone()).collect();
+    let gap = Gap::Agreement(ids);
+    let reason = format!("waiting for {gap}");
+    let mut found = Found::new(Decision::Defer(Missing::one(gap)), Step::Uncertain, reason).by(rules);
+    if !q.environment.approver_groups.is_empty() {
+        let named = rules.iter().filter_map(|rule| match &rule.action {
+            Some(RuleAction::StepUp(approvers)) => Some(approvers.clone()),
+            _ => None,
+        });
+        found.escalate = Some(named.reduce(Approvers::and).unwrap_or_default());
+    }
+    found
+}
+
+fn dependent(q: &Question<'_>) -> Option<Found> {
+    match depend::dependence(q.action, q.context, q.environment.max_dependents)? {
+        Dependence::On(id) => {
+            let gap = Gap::Action(id);
+            let reason = format!("waiting for {gap}, which comes first");
+            Some(Found::new(Decision::Defer(Missing::one(gap)), Step::Uncertain, reason))
+        }
+        Dependence::TooMany(max) => {
+            let reason = format!("{max} actions already wait for deferred ones; no more are taken in");
+            Some(Found::new(Decision::Deny, Step::Uncertain, reason))
+        }
+    }
+}
+
+/// Allowed by rule, but the request leaves it out.
+fn misaligned(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
+    let base = standing(q, rules);
+    let runs = matches!(base.decision(), Some(Decision::Allow));
+    (runs && aligned(q) == Match::No)
+        .then(|| Found::new(Decision::Deny, Step::Misaligned, "the user's request leaves this tool out"))
+}
+
+/// Denied by a rule that context may lift, and the request covers it: a person is asked.
+fn justified_by_intent(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
+    let Standing::Rules { decision: Decision::Deny, rules: deciding, .. } = standing(q, rules) else { return None };
+    let liftable = deciding.iter().all(|rule| rule.classification == Classification::ContextDependentAllow);
+    (liftable && aligned(q) == Match::Yes).then(|| {
+        let reason = "denied by rule, but the user's request covers it: a person decides";
+        Found::new(Decision::StepUp(Approvers::default()), Step::Aligned, reason).by(&deciding)
+    })
+}
+
+/// What the rules that hold say, or the written default.
+fn baseline(q: &Question<'_>, rules: &Weighed<'_>) -> Found {
+    match standing(q, rules) {
+        Standing::Rules { decision, edits, rules, .. } => {
+            let reason = rules.first().map_or_else(|| "".into(), |rule| reason_of(rule));
+            let mut found = Found::new(decision, Step::Baseline, reason).by(&rules);
+            found.edits = edits;
+            found
+        }
+        Standing::Default(decision) => {
+            let reason = q.policy.default_reason().cloned();
+            let plain = || "no rule speaks of this action; the written default applies".into();
+            Found::new(decision, Step::Default, reason.unwrap_or_else(plain))
+        }
+        Standing::Conflict(of) => conflict(q, &of),
+    }
+}
+
+/// Whether the request covers the action: by the intent that a host declared.
+fn aligned(q: &Question<'_>) -> Match {
+    let Some(intent) = q.context.intent() else {
+        return Match::Unknown(Missing::fact("session.intent", crate::decision::Why::Absent));
+    };
+    let names = |list: &[String]| list.iter().any(|name| depend::names_tool(name, &q.action.tool));
+    if names(&intent.exclude) {
+        Match::No
+    } else if names(&intent.allow) {
+        Match::Yes
+    } else {
+        Match::Unknown(Missing::fact("session.intent", crate::decision::Why::Absent))
+    }
+}
+
+/// What the rules of the highest priority say together.
+enum Standing<'a> {
+    Rules { decision: Decision, edits: Edits, rules: Vec<&'a Rule>, priority: i64 },
+    Conflict(Vec<&'a Rule>),
+    Default(Decision),
+}
+
+impl Standing<'_> {
+    fn decision(&self) -> Option<&Decision> {
+        match self {
+            Self::Rules { decision, .. } | Self::Default(decision) => Some(decision),
+            Self::Conflict(_) => None,
+        }
+    }
+
+    fn edits(&self) -> Option<&Edits> {
+        match self {
+            Self::Rules { edits, .. } => Some(edits),
+            Self::Conflict(_) | Self::Default(_) => None,
+        }
+    }
+}
+
+/// The higher priority wins. At the winning one MODIFY conflicts only with DENY and rides beside the others.
+fn standing<'a>(q: &Question<'a>, rules: &Weighed<'a>) -> Standing<'a> {
+    let Some(priority) = rules.hold.iter().filter(|r| r.action.is_some()).map(|r| r.priority).max() else {
+        return Standing::Default(q.policy.default_decision());
+    };
+    let top: Vec<&Rule> =
+        rules.hold.iter().copied().filter(|r| r.action.is_some() && r.priority == priority).collect();
+    let mut edits = Edits::default();
+    let mut decision: Option<Decision> = None;
+    for rule in &top {
+        let said = match &rule.action {
+            Some(RuleAction::Modify(more)) => {
+                if edits.merge(more).is_err() {
+                    return Standing::Conflict(top);
+                }
+                continue;
+            }
+            Some(RuleAction::Allow) => Decision::Allow,
+            Some(RuleAction::Deny) => Decision::Deny,
+            Some(RuleAction::StepUp(approvers)) => Decision::StepUp(approvers.clone()),
+            Some(RuleAction::Defer) => Decision::Defer(Missing::one(Gap::Rule(rule.id.clone()))),
+            None => continue,
+        };
+        decision = match (decision, said) {
+            (None, said) => Some(said),
+            (Some(Decision::StepUp(a)), Decision::StepUp(b)) => Some(Decision::StepUp(a.and(b))),
+            (Some(Decision::Defer(a)), Decision::Defer(b)) => Some(Decision::Defer(a.and(b))),
+            (Some(before), said) if before == said => Some(said),
+            _ => return Standing::Conflict(top),
+        };
+    }
+    match decision {
+        Some(Decision::Deny) if !edits.is_empty() => Standing::Conflict(top),
+        decision => Standing::Rules { decision: decision.unwrap_or(Decision::Allow), edits, rules: top, priority },
+    }
+}
+
+/// An edit may not lead to an action that is itself refused or has to wait; nor may it be one the tool
+/// cannot carry out.
+fn judged_after_edits(q: &Question<'_>, ruling: &Ruling) -> Option<Ruling> {
+    if ruling.edits.is_empty() || ruling.decision == Decision::Deny {
+        return None;
+    }
+    match ruling.edits.apply(&q.action.arguments, &q.action.contract) {
+        Err(fault) => {
+            let because = Because { reason: fault.to_string().into(), ..ruling.because.clone() };
+            let nothing = (Edits::default(), BTreeMap::new());
+            let (edits, sets) = nothing;
+            Some(Ruling { decision: Decision::Deny, edits, sets, because, escalate: None, ..ruling.clone() })
+        }
+        Ok(arguments) => {
+            let edited = Action { arguments, ..q.action.clone() };
+            let again = judge(&Question { action: &edited, ..*q });
+            let stricter = matches!(
+                (&ruling.decision, &again.decision),
+                (_, Decision::Deny) | (Decision::Allow, Decision::StepUp(_) | Decision::Defer(_))
+            );
+            stricter.then(|| match again.decision {
+                Decision::Deny => again,
+                _ => Ruling { edits: ruling.edits.clone(), ..again },
+            })
+        }
+    }
+}
+
+fn finish(q: &Question<'_>, found: Found, rules: &Weighed<'_>, read: BTreeSet<Arc<str>>) -> Ruling {
+    let mut sets: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    if found.decision != Decision::Deny {
+        for rule in &rules.hold {
+            rule.sets.iter().for_each(|(name, value)| add_to(&mut sets, name, value));
+        }
+    }
+    let first = found.rules.first().and_then(|id| q.policy.rule(id));
+    let policy = first.map_or_else(|| q.policy.reference().clone(), |rule| PolicyRef {
+        digest: Arc::clone(&q.policy.reference().digest),
+        ..rule.policy.clone()
+    });
+    Ruling {
+        decision: found.decision,
+        edits: found.edits,
+        because: Because { step: found.step, rules: found.rules, reason: found.reason },
+        sets,
+        wait: found.wait,
+        escalate: found.escalate,
+        facts_read: read,
+        policy,
+    }
+}
+
+/// Two rules that write the same name: classifications add up, anything else keeps the later rule's value.
+fn add_to(sets: &mut BTreeMap<Arc<str>, Value>, name: &Arc<str>, value: &Value) {
+    use crate::session::context::DATA_CLASSIFICATION;
+    let as_list = |value: &Value| match value {
+        Value::Array(items) => items.clone(),
+        one => vec![one.clone()],
+    };
+    let merged = match sets.get(name) {
+        Some(old) if &**name == DATA_CLASSIFICATION => {
+            let mut all = as_list(old);
+            all.extend(as_list(value));
+            Value::Array(all)
+        }
+        _ => value.clone(),
+    };
+    sets.insert(Arc::clone(name), merged);
+}
+
+fn reason_of(rule: &Rule) -> Arc<str> {
+    rule.reason.clone().unwrap_or_else(|| format!("rule {} holds", rule.id).into())
+}
+
+fn list<'a>(gaps: impl Iterator<Item = &'a Gap>) -> String {
+    gaps.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

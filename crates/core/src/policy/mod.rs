@@ -1,0 +1,20 @@
+//! Policy: from the text that people write to rules that answer `Yes`, `No` or `Unknown`.
+//!
+//! ```text
+//! YAML text --yaml--> nodes with places --syntax--> Rule --set--> PolicySet --matching--> Match
+//! ```
+//!
+//! A file that does not load as a whole gives all its errors at once, each with line, column and a hint;
+//! nothing of it is used. A [`PolicySet`] is made of whole files and becomes active as a whole, by digest.
+
+mod external;
+pub(crate) mod fault;
+pub mod matching;
+pub mod rule;
+pub mod set;
+pub mod syntax;
+mod yaml;
+
+pub use rule::{Classification, Predicate, Rule, RuleAction, Sought, Test, ToolPattern};
+pub use set::PolicySet;
+pub use syntax::{Fault, load};

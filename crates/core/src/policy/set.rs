@@ -1,0 +1,310 @@
+//! The rules in force: whole files, one digest, an index by tool.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::fault::{Fault, Faults, Place, shown};
+use super::rule::{Classification, Rule, RuleAction};
+use super::syntax::{self, File, Located, WrittenDefault};
+use crate::decision::{Decision, PolicyRef};
+use crate::names::{RuleId, ToolName};
+
+/// A set of policy files that loaded as a whole.
+#[derive(Clone, Debug)]
+pub struct PolicySet {
+    rules: Vec<Rule>,
+    by_id: BTreeMap<RuleId, usize>,
+    index: Index,
+    /// For each rule.
+    written: Vec<Written>,
+    default: Decision,
+    default_reason: Option<Arc<str>>,
+    reference: PolicyRef,
+    internal_domains: Vec<Arc<str>>,
+    files: Vec<(Arc<str>, PolicyRef)>,
+}
+
+/// Where a rule is written.
+#[derive(Clone, Debug)]
+struct Written {
+    file: Arc<str>,
+    /// Names of tools and operations.
+    names: Vec<(String, Place)>,
+}
+
+impl PolicySet {
+    /// Loads files (name, content) as one set. Names are best relative to the policy folder, so that the same
+    /// policy has the same digest everywhere. The order of `files` does not matter.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them or with their being together; nothing is used then. No file
+    /// at all is an error too.
+    pub fn assemble(mut files: Vec<(String, Vec<u8>)>) -> Result<Self, Vec<Fault>> {
+        files.sort();
+        if files.is_empty() {
+            return Err(whole("policies", "there is no policy file", "a set has at least one file"));
+        }
+        let mut faults = names_of(&files);
+        let mut read = Vec::new();
+        for (name, bytes) in &files {
+            let (file, more) = syntax::read(name, bytes);
+            faults.extend(more);
+            read.push(file);
+        }
+        // What an unreadable file holds is not known, so it is not said to be missing.
+        let all_read = read.iter().all(Option::is_some);
+        let read: Vec<File> = read.into_iter().flatten().collect();
+        faults.extend(repeated_ids(&read));
+        let default = written_default(&read, all_read, &mut faults);
+        match default {
+            Some((default, file)) if faults.is_empty() => Ok(Self::join(&files, read, default, file)),
+            _ => {
+                faults.sort();
+                Err(faults)
+            }
+        }
+    }
+
+    /// All rules, files in the order of their names, rules as written.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rules whose `tool` or `operation` may mean this tool, in the order of [`Self::rules`]: all others
+    /// are `No` for it. Costs what it returns, not what the set holds.
+    #[must_use]
+    pub fn rules_about(&self, tool: &ToolName) -> Vec<&Rule> {
+        self.index.find(tool).into_iter().filter_map(|at| self.rules.get(at)).collect()
+    }
+
+    /// Whether a forbidding rule holds for every call of this tool, whatever its arguments and context.
+    #[must_use]
+    pub fn always_forbids(&self, tool: &ToolName) -> bool {
+        self.rules_about(tool).into_iter().any(|rule| {
+            rule.classification == Classification::Forbidden && rule.predicates.is_empty() && rule.concerns(tool)
+        })
+    }
+
+    /// The rule of this id.
+    #[must_use]
+    pub fn rule(&self, id: &RuleId) -> Option<&Rule> {
+        self.by_id.get(id).and_then(|at| self.rules.get(*at))
+    }
+
+    /// What happens to actions of which no rule speaks: ALLOW, DENY, or STEP_UP to any approver.
+    pub fn default_decision(&self) -> Decision {
+        self.default.clone()
+    }
+
+    /// Why, in the policy's words.
+    #[must_use]
+    pub const fn default_reason(&self) -> Option<&Arc<str>> {
+        self.default_reason.as_ref()
+    }
+
+    /// The set as a whole: id and version of the file that writes the default (the first by name, if several
+    /// agree), and the digest of the set: `sha256:` and the hash of one line `HASH  NAME\n` for each file, in the
+    /// order of names' bytes, where HASH is the file's SHA-256 in hex. `sha256sum * | sha256sum` gives the same.
+    #[must_use]
+    pub const fn reference(&self) -> &PolicyRef {
+        &self.reference
+    }
+
+    /// The files by name; each digest is the file's own.
+    #[must_use]
+    pub fn files(&self) -> &[(Arc<str>, PolicyRef)] {
+        &self.files
+    }
+
+    /// Domains that are not external, of all files together: lower case, sorted, without a final dot.
+    #[must_use]
+    pub fn internal_domains(&self) -> &[Arc<str>] {
+        &self.internal_domains
+    }
+
+    /// Names in ALLOW and MODIFY rules that more than one of these tools or upstreams bears and that therefore
+    /// have to be written in full. To be asked whenever the tools of the upstreams are known or change.
+    #[must_use]
+    pub fn ambiguities(&self, tools: &[ToolName]) -> Vec<Fault> {
+        let mut found = Vec::new();
+        for (rule, Written { file, names }) in self.rules.iter().zip(&self.written) {
+            if !matches!(rule.action, Some(RuleAction::Allow | RuleAction::Modify(_))) {
+                continue;
+            }
+            let meant: Vec<&ToolName> = tools.iter().filter(|tool| rule.concerns(tool)).collect();
+            for (name, at) in names {
+                let operation = !rule.tools.iter().any(|pattern| pattern.0 == *name);
+                // Beside a `tool`, an operation only narrows.
+                if operation && !rule.tools.is_empty() {
+                    continue;
+                }
+                let bearers = bearers(name, &meant, operation);
+                if bearers.len() > 1 {
+                    let message =
+                        format!("{} in rule {} could mean {}", shown(name), rule.id, bearers.join(" or "));
+                    found.push(Fault {
+                        file: Arc::clone(file),
+                        line: at.line,
+                        column: at.column,
+                        message,
+                        hint: Some(
+                            "an ALLOW or MODIFY rule names `upstream.tool` where a name is not unique".into(),
+                        ),
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    fn join(files: &[(String, Vec<u8>)], read: Vec<File>, default: WrittenDefault, by: PolicyRef) -> Self {
+        let listing: String =
+            files.iter().map(|(name, bytes)| format!("{}  {name}\n", syntax::hex_digest(bytes))).collect();
+        let digest: Arc<str> = format!("sha256:{}", syntax::hex_digest(listing.as_bytes())).into();
+        let names = read.iter().map(|file| (Arc::clone(&file.name), file.policy.clone())).collect();
+        let mut internal_domains: Vec<Arc<str>> =
+            read.iter().flat_map(|file| file.internal_domains.iter().cloned()).collect();
+        internal_domains.sort();
+        internal_domains.dedup();
+        let (mut rules, mut written) = (Vec::new(), Vec::new());
+        for file in read {
+            for Located { mut rule, names } in file.rules {
+                rule.policy.digest = Arc::clone(&digest);
+                rules.push(rule);
+                written.push(Written { file: Arc::clone(&file.name), names });
+            }
+        }
+        Self {
+            by_id: rules.iter().enumerate().map(|(at, rule)| (rule.id.clone(), at)).collect(),
+            index: Index::of(&rules),
+            rules,
+            written,
+            default: default.decision,
+            default_reason: default.reason,
+            reference: PolicyRef { digest, ..by },
+            internal_domains,
+            files: names,
+        }
+    }
+}
+
+/// Rules by the names that they are written for.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    by_name: BTreeMap<Box<str>, Vec<usize>>,
+    of_all: Vec<usize>,
+}
+
+impl Index {
+    fn of(rules: &[Rule]) -> Self {
+        let mut index = Self::default();
+        for (at, rule) in rules.iter().enumerate() {
+            let tools = rule.tools.iter().map(|pattern| pattern.0.as_str());
+            let operations = rule.operations.iter().map(String::as_str).filter(|_| rule.tools.is_empty());
+            let mut named = false;
+            for name in tools.chain(operations) {
+                index.by_name.entry(name.into()).or_default().push(at);
+                named = true;
+            }
+            if !named {
+                index.of_all.push(at);
+            }
+        }
+        index
+    }
+
+    fn find(&self, tool: &ToolName) -> Vec<usize> {
+        let full = tool.to_string();
+        let mut found = self.of_all.clone();
+        for name in [tool.upstream(), tool.tool(), &full] {
+            found.extend(self.by_name.get(name).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// What bears a name: an upstream, or tools of different upstreams.
+fn bearers(name: &str, tools: &[&ToolName], operation: bool) -> Vec<String> {
+    let mut bearers: Vec<String> = Vec::new();
+    for tool in tools {
+        if !operation && tool.upstream() == name {
+            bearers.push(format!("the upstream {name}"));
+        } else if tool.tool() == name || (!operation && tool.is(name)) {
+            bearers.push(format!("{} of {}", tool.tool(), tool.upstream()));
+        }
+    }
+    bearers.sort();
+    bearers.dedup();
+    bearers
+}
+
+fn whole(file: &str, message: &str, hint: &str) -> Vec<Fault> {
+    let mut faults = Faults::of(file.into());
+    faults.add_with_hint(Place::WHOLE, message, hint);
+    faults.into_sorted()
+}
+
+fn names_of(files: &[(String, Vec<u8>)]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (at, (name, _)) in files.iter().enumerate() {
+        if name.is_empty() || name.contains(|c: char| c.is_control() || c == '\\') {
+            faults.extend(whole(&shown(name), "a policy file cannot have this name", "rename it"));
+        }
+        if at.checked_sub(1).and_then(|before| files.get(before)).is_some_and(|(before, _)| before == name) {
+            faults.extend(whole(name, "two policy files have this name", "rename one of them"));
+        }
+    }
+    faults
+}
+
+fn repeated_ids(read: &[File]) -> Vec<Fault> {
+    let mut first: BTreeMap<&RuleId, (&Arc<str>, Place)> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for file in read {
+        let mut of_file = Faults::of(Arc::clone(&file.name));
+        for (id, at) in &file.ids {
+            if let Some((other, place)) = first.get(id) {
+                let before = format!("{other}:{}:{}", place.line, place.column);
+                of_file.add(*at, format!("the rule {} is already written at {before}", shown(id.as_str())));
+            } else {
+                first.insert(id, (&file.name, *at));
+            }
+        }
+        faults.extend(of_file.into_sorted());
+    }
+    faults
+}
+
+/// The default that all files which write one agree on, and the policy of the first of them.
+fn written_default(
+    read: &[File],
+    all_read: bool,
+    faults: &mut Vec<Fault>,
+) -> Option<(WrittenDefault, PolicyRef)> {
+    let mut found: Option<(&WrittenDefault, &File)> = None;
+    for file in read {
+        let Some(default) = &file.default else { continue };
+        match found {
+            None => found = Some((default, file)),
+            Some((first, other)) if first.decision != default.decision => {
+                let mut of_file = Faults::of(Arc::clone(&file.name));
+                let before = format!("{}:{}:{}", other.name, first.at.line, first.at.column);
+                of_file.add_with_hint(
+                    default.at,
+                    format!("this default differs from the one at {before}"),
+                    "a set has one default",
+                );
+                faults.extend(of_file.into_sorted());
+            }
+            Some(_) => {}
+        }
+    }
+    if all_read && !read.iter().any(|file| file.has_default) {
+        let file = read.first().map_or("policies", |file| &file.name);
+        faults.extend(whole(file, "no file of this set writes a `default`", "write `default: DENY`"));
+    }
+    found.map(|(default, file)| (default.clone(), file.policy.clone()))
+}

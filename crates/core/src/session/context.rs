@@ -1,0 +1,337 @@
+//! A session's context: the fold over its entries. What policy reads and what recovery restores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::entry::{Entry, Intent, Opened, What};
+use super::principal::Change;
+use crate::action::Action;
+use crate::decision::{Decision, Ruling};
+use crate::identity::Identity;
+use crate::lifecycle::{Input, Lifecycle, Limits, Output, State, Transition};
+use crate::names::{ActionId, ToolName};
+use crate::time::Time;
+
+/// What rules call the set of classifications of data the session has seen.
+pub const DATA_CLASSIFICATION: &str = "data_classification";
+
+/// The fold over one session's chain.
+#[derive(Clone, Debug)]
+pub struct Context {
+    opened: Opened,
+    labels: BTreeSet<Arc<str>>,
+    facts: BTreeMap<Arc<str>, GivenFact>,
+    actions: BTreeMap<ToolName, u64>,
+    /// Actions that are not over, and those whose outcome is unknown, which a late report may still settle.
+    tracked: BTreeMap<ActionId, Tracked>,
+    submitted: u64,
+    denied: u64,
+    limits: Limits,
+    last: Time,
+}
+
+/// A fact somebody gave, or a rule wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenFact {
+    /// Its value.
+    pub value: Value,
+    /// Who gave it.
+    pub giver: Arc<str>,
+    /// When.
+    pub at: Time,
+    /// From this moment it is missing again; `None` = as long as the session.
+    pub valid_until: Option<Time>,
+}
+
+/// An action that the session still has to do with.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    /// The action as submitted.
+    pub action: Arc<Action>,
+    /// Who acts.
+    pub identity: Arc<Identity>,
+    /// The latest ruling.
+    pub ruling: Arc<Ruling>,
+    /// Where it stands.
+    pub life: Lifecycle,
+}
+
+/// An entry that does not follow from the entries before it: the ledger was not written by this program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an entry does not follow from the entries before it: {0}")]
+pub struct Inconsistent(pub String);
+
+impl Context {
+    /// A session that has just been opened.
+    #[must_use]
+    pub fn new(opened: Opened, at: Time, limits: Limits) -> Self {
+        let labels = opened.labels.clone();
+        Self {
+            opened,
+            labels,
+            facts: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            tracked: BTreeMap::new(),
+            submitted: 0,
+            denied: 0,
+            limits,
+            last: at,
+        }
+    }
+
+    /// Takes one recorded entry in. Returns what it changes for the human and the agent.
+    ///
+    /// # Errors
+    /// The entry does not fit.
+    pub fn replay(&mut self, entry: &Entry) -> Result<Change, Inconsistent> {
+        self.last = self.last.max(entry.at);
+        match &entry.what {
+            What::Submitted { action, identity, transition } => {
+                let change = self.note(&action.tool, transition);
+                self.track(action, identity, transition);
+                self.replay_transition(&action.id, transition, entry.at)?;
+                Ok(change)
+            }
+            What::Moved { action, transition } => {
+                let tool = self.tool_of(action)?;
+                let change = self.note(&tool, transition);
+                self.replay_transition(action, transition, entry.at)?;
+                Ok(change)
+            }
+            other => self.apply(other, entry.at),
+        }
+    }
+
+    /// Takes an entry in that concerns no action's life.
+    ///
+    /// # Errors
+    /// The entry does not fit.
+    pub fn apply(&mut self, what: &What, at: Time) -> Result<Change, Inconsistent> {
+        self.last = self.last.max(at);
+        match what {
+            What::Opened(_) => Err(Inconsistent("the session was opened twice".into())),
+            What::Turn { .. } => Ok(Change::default()),
+            What::Facts { facts, giver, valid_until } => {
+                for (name, value) in facts {
+                    let fact = GivenFact {
+                        value: value.clone(),
+                        giver: Arc::clone(giver),
+                        at,
+                        valid_until: Some(*valid_until),
+                    };
+                    self.facts.insert(Arc::clone(name), fact);
+                }
+                Ok(Change::default())
+            }
+            What::Observed { labels, .. } => Ok(self.see(labels)),
+            What::Submitted { .. } | What::Moved { .. } => {
+                Err(Inconsistent("an action's step was applied as something else".into()))
+            }
+        }
+    }
+
+    /// Takes an input for an action's life in. A transition that is to be recorded counts at once, so that
+    /// whatever is decided next sees it; if its record fails, the whole context is rebuilt from the ledger.
+    pub fn handle(&mut self, id: &ActionId, input: Input, now: Time) -> (Output, Change) {
+        let Some(tracked) = self.tracked.get_mut(id) else { return (Output::Misplaced, Change::default()) };
+        let life = std::mem::replace(&mut tracked.life, Lifecycle::new(self.limits));
+        let (life, output) = life.handle(&tracked.action, input, now);
+        tracked.life = life;
+        let change = if let Output::Record(transition) = &output {
+            let tool = tracked.action.tool.clone();
+            self.last = self.last.max(now);
+            self.remember_ruling(id, transition);
+            self.note(&tool, transition)
+        } else {
+            self.forget_if_over(id);
+            Change::default()
+        };
+        (output, change)
+    }
+
+    /// Takes a new action in, with its first ruling.
+    pub fn submit(
+        &mut self,
+        action: &Arc<Action>,
+        identity: &Arc<Identity>,
+        ruling: Arc<Ruling>,
+        now: Time,
+    ) -> (Output, Change) {
+        self.track(action, identity, &Transition::Ruled(Arc::clone(&ruling)));
+        self.handle(&action.id, Input::Ruled(ruling), now)
+    }
+
+    fn track(&mut self, action: &Arc<Action>, identity: &Arc<Identity>, transition: &Transition) {
+        let Transition::Ruled(ruling) = transition else { return };
+        let tracked = Tracked {
+            action: Arc::clone(action),
+            identity: Arc::clone(identity),
+            ruling: Arc::clone(ruling),
+            life: Lifecycle::new(self.limits),
+        };
+        self.submitted += 1;
+        self.tracked.insert(action.id.clone(), tracked);
+    }
+
+    fn replay_transition(&mut self, id: &ActionId, transition: &Transition, at: Time) -> Result<(), Inconsistent> {
+        let unfit = || Inconsistent(format!("a step of action {id} does not follow from the one before"));
+        let tracked = self.tracked.get_mut(id).ok_or_else(unfit)?;
+        let life = std::mem::replace(&mut tracked.life, Lifecycle::new(self.limits));
+        tracked.life = life.replay(&tracked.action, transition, at).ok_or_else(unfit)?;
+        self.remember_ruling(id, transition);
+        self.forget_if_over(id);
+        Ok(())
+    }
+
+    fn tool_of(&self, id: &ActionId) -> Result<ToolName, Inconsistent> {
+        let tracked = self.tracked.get(id).ok_or_else(|| Inconsistent(format!("action {id} is not known")))?;
+        Ok(tracked.action.tool.clone())
+    }
+
+    fn remember_ruling(&mut self, id: &ActionId, transition: &Transition) {
+        if let (Some(tracked), Transition::Ruled(ruling) | Transition::Resolved(ruling)) =
+            (self.tracked.get_mut(id), transition)
+        {
+            tracked.ruling = Arc::clone(ruling);
+        }
+    }
+
+    fn forget_if_over(&mut self, id: &ActionId) {
+        use crate::lifecycle::End;
+        let over = |t: &Tracked| matches!(t.life.state(), State::Ended(End::Refused | End::Expired | End::Settled));
+        if self.tracked.get(id).is_some_and(over) {
+            self.tracked.remove(id);
+        }
+    }
+
+    /// What a transition changes in what rules read.
+    fn note(&mut self, tool: &ToolName, transition: &Transition) -> Change {
+        match transition {
+            Transition::Ruled(ruling) if ruling.decision == Decision::Allow => {
+                *self.actions.entry(tool.clone()).or_default() += 1;
+                let mut change = self.set(&ruling.sets);
+                change.permitted = Some(tool.clone());
+                change
+            }
+            Transition::Ruled(ruling) | Transition::Resolved(ruling) if ruling.decision == Decision::Deny => {
+                self.denied += 1;
+                Change::default()
+            }
+            Transition::Outcome { outcome, .. } => self.see(&outcome.labels),
+            _ => Change::default(),
+        }
+    }
+
+    fn see(&mut self, labels: &BTreeSet<Arc<str>>) -> Change {
+        self.labels.extend(labels.iter().cloned());
+        Change { labels: labels.clone(), ..Change::default() }
+    }
+
+    /// What a rule's `effect.set_context` writes. Classifications only ever add up.
+    fn set(&mut self, sets: &BTreeMap<Arc<str>, Value>) -> Change {
+        let mut change = Change::default();
+        for (name, value) in sets {
+            if &**name == DATA_CLASSIFICATION {
+                let labels: BTreeSet<Arc<str>> = words(value).map(Arc::from).collect();
+                change.labels.extend(self.see(&labels).labels);
+            } else {
+                let fact = GivenFact {
+                    value: value.clone(),
+                    giver: "policy".into(),
+                    at: self.last,
+                    valid_until: None,
+                };
+                self.facts.insert(Arc::clone(name), fact);
+            }
+        }
+        change
+    }
+}
+
+/// What policy, the engine and people read.
+impl Context {
+    /// How the session began.
+    #[must_use]
+    pub const fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// What the request covers and leaves out, where a host said so.
+    #[must_use]
+    pub const fn intent(&self) -> Option<&Intent> {
+        self.opened.intent.as_ref()
+    }
+
+    /// Labels of the data this session has seen.
+    #[must_use]
+    pub const fn labels(&self) -> &BTreeSet<Arc<str>> {
+        &self.labels
+    }
+
+    /// The fact of this name, stale ones included.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<&GivenFact> {
+        self.facts.get(name)
+    }
+
+    /// All given facts.
+    #[must_use]
+    pub const fn facts(&self) -> &BTreeMap<Arc<str>, GivenFact> {
+        &self.facts
+    }
+
+    /// Permitted actions by tool, those in flight included.
+    #[must_use]
+    pub const fn actions(&self) -> &BTreeMap<ToolName, u64> {
+        &self.actions
+    }
+
+    /// Actions submitted so far, whatever became of them.
+    #[must_use]
+    pub const fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    /// Actions refused so far.
+    #[must_use]
+    pub const fn denied(&self) -> u64 {
+        self.denied
+    }
+
+    /// The moment of the latest entry.
+    #[must_use]
+    pub const fn last(&self) -> Time {
+        self.last
+    }
+
+    /// Actions that are not over.
+    pub fn tracked(&self) -> impl Iterator<Item = &Tracked> {
+        self.tracked.values()
+    }
+
+    /// One action that is not over.
+    #[must_use]
+    pub fn find(&self, id: &ActionId) -> Option<&Tracked> {
+        self.tracked.get(id)
+    }
+
+    /// Deferred actions that are not over, oldest first: what later ones may depend on.
+    pub fn deferred(&self) -> impl Iterator<Item = &Tracked> {
+        let mut deferred: Vec<&Tracked> = self.tracked.values().filter(|t| t.is_deferred()).collect();
+        deferred.sort_by(|a, b| (a.action.submitted_at, &a.action.id).cmp(&(b.action.submitted_at, &b.action.id)));
+        deferred.into_iter()
+    }
+}
+
+impl Tracked {
+    fn is_deferred(&self) -> bool {
+        self.life.was_deferred() && !matches!(self.life.state(), State::Ended(_))
+    }
+}
+
+fn words(value: &Value) -> impl Iterator<Item = &str> {
+    let many = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    value.as_str().into_iter().chain(many.iter().filter_map(Value::as_str))
+}

@@ -1,0 +1,139 @@
+//! What can happen in a session. Each entry is carried by one receipt.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::Action;
+use crate::identity::Identity;
+use crate::lifecycle::Transition;
+use crate::names::{ActionId, SessionId};
+use crate::time::Time;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub what: What,
+}
+
+/// The kinds of things that happen in a session.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// The session began.
+    Opened(Opened),
+    /// The user said something more; only hosts report this.
+    Turn {
+        /// Who reported it.
+        host: Arc<str>,
+    },
+    /// Somebody entitled gave facts.
+    Facts {
+        /// By name.
+        facts: BTreeMap<Arc<str>, Value>,
+        /// Who gave them.
+        giver: Arc<str>,
+        /// From this moment they are missing again.
+        valid_until: Time,
+    },
+    /// A new action was ruled on for the first time.
+    Submitted {
+        /// The action.
+        action: Arc<Action>,
+        /// Who acts.
+        identity: Arc<Identity>,
+        /// The first step of its life, always [`Transition::Ruled`].
+        transition: Transition,
+    },
+    /// An action's life went on.
+    Moved {
+        /// Which action.
+        action: ActionId,
+        /// How.
+        transition: Transition,
+    },
+    /// Something other than an outcome reached the agent (a tool list, a notice).
+    Observed {
+        /// What it is, e.g. `tools/list files`.
+        source: Arc<str>,
+        /// What its source's data is labelled.
+        labels: BTreeSet<Arc<str>>,
+    },
+}
+
+/// How a session began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Its id.
+    pub session: SessionId,
+    /// What vouches for it: `host`, `mcp-session`, `window`, `wrap`.
+    pub source: Arc<str>,
+    /// The human it serves.
+    pub human: Arc<str>,
+    /// The agent that acts in it.
+    pub agent: Arc<str>,
+    /// Whether the principals' high-water marks count in it; only a host may open one in which they do not.
+    pub inherits: bool,
+    /// Labels it begins with.
+    pub labels: BTreeSet<Arc<str>>,
+    /// What the user asked, where a host said so.
+    pub request: Option<Arc<str>>,
+    /// What the request covers and leaves out, where a host said so.
+    pub intent: Option<Intent>,
+}
+
+/// Tools that a request covers or leaves out: `upstream.tool`, `upstream`, or a bare tool name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Covered.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Left out; wins over `allow`.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+/// What became of a permitted action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// What the output's data is labelled; empty when there is no output.
+    pub labels: BTreeSet<Arc<str>>,
+    /// What the agent will see, exactly.
+    pub output: Option<Arc<str>>,
+    /// What went wrong, for the record.
+    pub error: Option<Arc<str>>,
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The tool answered.
+    Ok,
+    /// The tool answered that it failed.
+    Error,
+    /// Nobody knows whether it had an effect.
+    Unknown,
+    /// Certainly no effect: nothing left us.
+    NothingSent,
+}
+
+impl Status {
+    /// The word as receipts write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Unknown => "unknown",
+            Self::NothingSent => "nothing_sent",
+        }
+    }
+}

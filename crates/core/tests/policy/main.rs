@@ -1,0 +1,15 @@
+//! The policy language from outside: what loads, what does not and where, and when rules hold.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic here is the report of a failure"
+)]
+
+mod faults;
+mod lists;
+mod matching;
+mod properties;
+mod sets;
+mod specification;
+mod world;

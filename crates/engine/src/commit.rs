@@ -1,0 +1,394 @@
+//! Decide, sign and append, under the session's lock and then its human's and its agent's.
+//!
+//! Under the locks nothing waits: the step decides, the receipt is signed onto the heads that the step read,
+//! and the batch is handed to the ledger's writer. Then the locks are gone, and other actions may follow in
+//! the same group commit. What is durable is told to the lifecycle; what failed puts the cells in doubt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::decide::Question;
+use countersign_core::decision::Ruling;
+use countersign_core::lifecycle::{End, Input, Output, State, Transition};
+use countersign_core::names::{ActionId, Chain, SessionId};
+use countersign_core::session::{Change, Context, Principal};
+use countersign_core::time::Time;
+use countersign_receipt::v1;
+
+use crate::engine::{Cells, Engine, Governing};
+use crate::mediator::ReceiptRef;
+use crate::ports::{AppendError, Appending, Batch, Epochs, Expected, Head, LedgerError, OpenAction, Record, RecordKind};
+use crate::record::seal::{Place, Sealed, seal};
+use crate::record::write::{Draft, Source, Wait};
+use crate::state::{Note, PrincipalState, SessionState, Slot};
+
+/// Tries before a decision on moving ground is given up (`contention`).
+const TRIES: u32 = 8;
+
+/// Why nothing was recorded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// The ledger took nothing.
+    #[error(transparent)]
+    Append(AppendError),
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Read(LedgerError),
+    /// The receipt could not be made.
+    #[error("the receipt could not be made: {0}")]
+    Receipt(String),
+    /// The context kept changing under the decision.
+    #[error("the session's context kept changing")]
+    Contention,
+    /// The context was read anew in between.
+    #[error("the session's context is being read anew")]
+    Moved,
+}
+
+/// What a step sees.
+pub(crate) struct Turn<'a> {
+    pub(crate) session: &'a mut SessionState,
+    pub(crate) human: &'a Principal,
+    pub(crate) agent: &'a Principal,
+    pub(crate) governing: &'a Governing,
+    pub(crate) now: Time,
+}
+
+/// What a step wants recorded.
+pub(crate) enum Plan {
+    /// A transition of this action, which the context has already taken in.
+    Transition { action: ActionId, transition: Transition, change: Change, how: Option<(v1::Face, v1::Enforcement)> },
+    /// Something else.
+    Other { draft: Box<Draft>, change: Change },
+    /// Nothing.
+    Nothing,
+}
+
+/// A recorded step.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) receipt: ReceiptRef,
+    pub(crate) cells: CommittedIn,
+    pub(crate) epochs: Epochs,
+}
+
+/// Where it was recorded.
+pub(crate) struct CommittedIn {
+    cells: Cells,
+    reading: u64,
+}
+
+impl std::fmt::Debug for CommittedIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CommittedIn({})", self.reading)
+    }
+}
+
+struct Pending {
+    appending: Appending,
+    link: ReceiptRef,
+    reading: u64,
+    epochs: Epochs,
+}
+
+enum Attempt {
+    Pending(Pending),
+    Nothing,
+    Doubtful,
+}
+
+impl Turn<'_> {
+    /// Decides on an action as things stand.
+    pub(crate) fn decide(
+        &self,
+        action: &countersign_core::action::Action,
+        identity: &countersign_core::identity::Identity,
+    ) -> Ruling {
+        countersign_core::decide::decide(&Question {
+            action,
+            identity,
+            context: &self.session.context,
+            human: self.human,
+            agent: self.agent,
+            policy: &self.governing.policy,
+            environment: &self.governing.environment,
+            now: self.now,
+        })
+    }
+
+    /// Hands an input to an action's life; whatever is to be recorded becomes the plan.
+    pub(crate) fn advance(&mut self, id: &ActionId, input: Input) -> Plan {
+        let (output, change) = self.session.context.handle(id, input, self.now);
+        Self::plan(id, output, change, None)
+    }
+
+    pub(crate) fn plan(
+        id: &ActionId,
+        output: Output,
+        change: Change,
+        how: Option<(v1::Face, v1::Enforcement)>,
+    ) -> Plan {
+        match output {
+            Output::Record(transition) => Plan::Transition { action: id.clone(), transition, change, how },
+            _ => Plan::Nothing,
+        }
+    }
+}
+
+impl Engine {
+    /// Runs a step under the locks and makes what it plans durable. A step whose ground moved runs again.
+    /// `None` when the step had nothing to record.
+    pub(crate) async fn transact(
+        &self,
+        session: &SessionId,
+        mut step: impl FnMut(&mut Turn<'_>) -> Plan + Send,
+    ) -> Result<Option<Committed>, Failure> {
+        for attempt in 0..TRIES {
+            let cells = match self.cells(session).await {
+                Err(Failure::Moved) => continue,
+                cells => cells?,
+            };
+            let pending = match self.attempt(session, &cells, &mut step)? {
+                Attempt::Pending(pending) => pending,
+                Attempt::Nothing => return Ok(None),
+                Attempt::Doubtful => continue,
+            };
+            match pending.appending.await {
+                Ok(()) => {
+                    let cells = CommittedIn { cells, reading: pending.reading };
+                    return Ok(Some(Committed { receipt: pending.link, cells, epochs: pending.epochs }));
+                }
+                Err(AppendError::Conflict(_)) => cells.doubt(),
+                Err(AppendError::EpochMoved) => {
+                    cells.doubt();
+                    // Whoever raised the epoch is about to put what belongs to it in force.
+                    tokio::time::sleep(Duration::from_millis(1 << attempt.min(6))).await;
+                }
+                Err(error) => {
+                    cells.doubt();
+                    return Err(Failure::Append(error));
+                }
+            }
+        }
+        Err(Failure::Contention)
+    }
+
+    fn attempt(
+        &self,
+        id: &SessionId,
+        cells: &Cells,
+        step: &mut (impl FnMut(&mut Turn<'_>) -> Plan + Send),
+    ) -> Result<Attempt, Failure> {
+        let mut session = cells.session.lock();
+        let mut human = cells.human.1.lock();
+        let mut agent = cells.agent.1.lock();
+        let (Slot::Known(session_state), Slot::Known(human_state), Slot::Known(agent_state)) =
+            (&mut *session, &mut *human, &mut *agent)
+        else {
+            return Ok(Attempt::Doubtful);
+        };
+        let governing = self.governing();
+        // A clock that was set back must not let a chain run backwards.
+        let now = self.now().max(session_state.context.last());
+        let mut turn = Turn {
+            session: session_state,
+            human: &human_state.principal,
+            agent: &agent_state.principal,
+            governing: &governing,
+            now,
+        };
+        let plan = step(&mut turn);
+        let principals = [(&cells.human.0, human_state), (&cells.agent.0, agent_state)];
+        let settled = self.hand_over(id, session_state, principals, &governing, plan, now);
+        if settled.is_err() {
+            // The context has taken in what will never be recorded.
+            *session = Slot::Doubtful;
+        }
+        settled
+    }
+
+    /// Signs what is planned onto the heads and hands it to the ledger.
+    fn hand_over(
+        &self,
+        id: &SessionId,
+        session: &mut SessionState,
+        principals: [(&Chain, &mut Box<PrincipalState>); 2],
+        governing: &Governing,
+        plan: Plan,
+        now: Time,
+    ) -> Result<Attempt, Failure> {
+        let wait = Wait { default: self.0.settings.limits.wait };
+        let (draft, change, about) = match plan {
+            Plan::Nothing => return Ok(Attempt::Nothing),
+            Plan::Other { draft, change } => (*draft, change, None),
+            Plan::Transition { action, transition, change, how } => {
+                let about = About::of(session, &action, transition, how)
+                    .ok_or_else(|| Failure::Receipt("the action is not known".into()))?;
+                let draft = about.draft(session, wait, now);
+                (draft, change, Some(about))
+            }
+        };
+        let chain = Chain::Session(id.clone());
+        let place = Place {
+            head: session.head.as_ref(),
+            principals: principals.iter().map(|(chain, state)| (*chain, state.head.as_ref())).collect(),
+            epochs: governing.epochs,
+            prior: about.as_ref().and_then(|about| about.note.as_ref()).map(|note| note.prior.clone()),
+        };
+        let sealed = seal(draft, &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
+        let mut batch = Batch {
+            expect: vec![Expected { chain, head: session.head.clone() }],
+            epochs: about.as_ref().is_some_and(About::depends_on_epochs).then_some(governing.epochs),
+            reserve: about.as_ref().is_some_and(About::is_outcome),
+            ..Batch::default()
+        };
+        if let Some(about) = &about {
+            about.open_or_close(id, &mut batch);
+        }
+        batch.records.push(sealed.record.clone());
+        for (chain, state) in principals {
+            join(chain, state, &change, &sealed, &mut batch);
+        }
+        session.head = Some(head_of(&sealed));
+        if let Some(about) = about {
+            session.note(&about.action.id.clone(), about.noted(&sealed));
+        }
+        let link = ReceiptRef { id: sealed.link.id.as_str().into(), digest: sealed.record.digest };
+        let appending = self.0.ledger.append(batch);
+        Ok(Attempt::Pending(Pending { appending, link, reading: session.reading, epochs: governing.epochs }))
+    }
+
+    /// Tells an action's life that its record is durable. Anyone who waits in the session is woken.
+    pub(crate) fn recorded(&self, committed: &Committed, id: &ActionId) -> Output {
+        let cells = &committed.cells.cells;
+        let output = {
+            let mut slot = cells.session.lock();
+            match &mut *slot {
+                Slot::Known(state) if state.reading == committed.cells.reading => {
+                    let now = self.now().max(state.context.last());
+                    let output = state.context.handle(id, Input::Recorded, now).0;
+                    if state.context.find(id).is_none() {
+                        state.notes.remove(id);
+                    }
+                    output
+                }
+                // The context was read anew in between and knows the record from the ledger.
+                _ => Output::Misplaced,
+            }
+        };
+        leave_word(&cells.session, id, &output, committed);
+        cells.session.announce();
+        output
+    }
+}
+
+/// Tells the call that holds an action that it is over, before that call is woken.
+fn leave_word(cell: &crate::state::SessionCell, id: &ActionId, output: &Output, committed: &Committed) {
+    match output {
+        Output::Refuse(ruling) => cell.end(id, crate::mediate::refusal(id, ruling, Some(committed))),
+        Output::Over(End::Expired) => cell.end(id, crate::mediate::expired(id, committed)),
+        _ => {}
+    }
+}
+
+/// A principal whose facts a receipt changes gets a short entry that carries the receipt's digest.
+fn join(chain: &Chain, state: &mut PrincipalState, change: &Change, sealed: &Sealed, batch: &mut Batch) {
+    let mut news = change.clone();
+    news.labels.retain(|label| !state.principal.labels().contains(label));
+    batch.expect.push(Expected { chain: chain.clone(), head: state.head.clone() });
+    if news.is_empty() {
+        return;
+    }
+    let Ok(body) = serde_json::to_string(&news) else { return };
+    let sequence = state.head.as_ref().map_or(0, |head| head.sequence + 1);
+    batch.records.push(Record {
+        chain: chain.clone(),
+        sequence,
+        digest: Arc::clone(&sealed.record.digest),
+        kind: RecordKind::Link,
+        body: body.into(),
+        disclosures: None,
+        at: sealed.record.at,
+        lookup: None,
+    });
+    state.principal.apply(&news);
+    state.head = Some(Head { sequence, digest: Arc::clone(&sealed.record.digest) });
+}
+
+fn head_of(sealed: &Sealed) -> Head {
+    Head { sequence: sealed.record.sequence, digest: Arc::clone(&sealed.record.digest) }
+}
+
+/// The action that a transition is about.
+struct About {
+    action: Arc<countersign_core::action::Action>,
+    identity: Arc<countersign_core::identity::Identity>,
+    transition: Transition,
+    note: Option<Note>,
+    how: (v1::Face, v1::Enforcement),
+    ends: Option<End>,
+}
+
+impl About {
+    fn of(
+        session: &SessionState,
+        id: &ActionId,
+        transition: Transition,
+        how: Option<(v1::Face, v1::Enforcement)>,
+    ) -> Option<Self> {
+        let tracked = session.context.find(id)?;
+        let note = session.notes.get(id).cloned();
+        let how = how.or_else(|| note.as_ref().map(|note| (note.face, note.enforcement)))?;
+        let ends = match tracked.life.state() {
+            State::Recording { to, .. } => match &**to {
+                State::Ended(end) => Some(*end),
+                _ => None,
+            },
+            _ => None,
+        };
+        Some(Self {
+            action: Arc::clone(&tracked.action),
+            identity: Arc::clone(&tracked.identity),
+            transition,
+            note,
+            how,
+            ends,
+        })
+    }
+
+    fn draft(&self, session: &SessionState, wait: Wait, now: Time) -> Draft {
+        let (face, enforcement) = self.how;
+        let source = Source { session: session.context.opened(), identity: &self.identity, face, enforcement };
+        Draft::transition(source, &self.action, &self.transition, wait, now)
+    }
+
+    /// Rulings, answers and resolutions hold only under what governed them; outcomes and expiries always do.
+    fn depends_on_epochs(&self) -> bool {
+        !matches!(self.transition, Transition::Outcome { .. } | Transition::TimedOut | Transition::Unclaimed)
+    }
+
+    fn is_outcome(&self) -> bool {
+        matches!(self.transition, Transition::Outcome { .. })
+    }
+
+    fn open_or_close(&self, session: &SessionId, batch: &mut Batch) {
+        let id = self.action.id.clone();
+        match (self.ends, &self.note) {
+            (None, None) => batch.open.push(OpenAction { session: session.clone(), action: id }),
+            (Some(_), Some(_)) => batch.close.push(id),
+            (None, Some(_)) | (Some(_), None) => {}
+        }
+    }
+
+    fn noted(&self, sealed: &Sealed) -> Note {
+        Note { prior: sealed.link.clone(), face: self.how.0, enforcement: self.how.1 }
+    }
+}
+
+/// Reads a context without changing it.
+pub(crate) fn look<T>(slot: &Slot<SessionState>, at: impl FnOnce(&Context) -> T) -> Option<T> {
+    match slot {
+        Slot::Known(state) => Some(at(&state.context)),
+        Slot::Doubtful => None,
+    }
+}

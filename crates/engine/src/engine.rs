@@ -1,0 +1,278 @@
+//! The engine: what it is made of, and where it keeps what it knows.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use countersign_core::decide::Environment;
+use countersign_core::identity::Identity;
+use countersign_core::lifecycle::Limits;
+use countersign_core::names::{ActionId, Chain, SessionId};
+use countersign_core::policy::PolicySet;
+use countersign_core::time::{Span, Time};
+use countersign_receipt::sign::Signer;
+
+use crate::commit::Failure;
+use crate::ports::{Clock, Epochs, Ledger, LedgerError};
+use crate::state::{Contracts, PrincipalCell, SessionCell};
+
+/// The one engine. Cheap to clone; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<Inner>);
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Where everything is recorded. Trusted.
+    pub ledger: Arc<dyn Ledger>,
+    /// Who signs receipts. Trusted.
+    pub signer: Arc<dyn Signer>,
+    /// What the time is. Trusted.
+    pub clock: Arc<dyn Clock>,
+    /// The policy to begin with.
+    pub policy: PolicySet,
+    /// Everything else.
+    pub settings: Settings,
+}
+
+/// How long things last, who can approve, what is declared about tools.
+#[derive(Clone)]
+pub struct Settings {
+    /// Waits, claims and permits.
+    pub limits: Limits,
+    /// Groups of approvers that exist, and bounds on what may wait.
+    pub environment: Environment,
+    /// How long a given fact is valid where its giver does not say.
+    pub fact_validity: Span,
+    /// A principal's window session ends after so long without an action.
+    pub window_idle: Span,
+    /// What is declared about tools.
+    pub contracts: Contracts,
+}
+
+/// What governs decisions; it changes as a whole, and only after the change is on record.
+#[derive(Debug)]
+pub struct Governing {
+    /// The rules in force.
+    pub policy: Arc<PolicySet>,
+    /// Halts and approver groups in force.
+    pub environment: Arc<Environment>,
+    /// The epochs they belong to.
+    pub epochs: Epochs,
+}
+
+pub(crate) struct Inner {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) governing: ArcSwap<Governing>,
+    /// Orders everything that is appended to the system chain.
+    pub(crate) system: tokio::sync::Mutex<()>,
+    pub(crate) windows: tokio::sync::Mutex<HashMap<String, SessionId>>,
+    sessions: Mutex<HashMap<SessionId, Arc<SessionCell>>>,
+    principals: Mutex<HashMap<Chain, Arc<PrincipalCell>>>,
+    /// Actions that are not over, in every session.
+    open: Mutex<HashMap<ActionId, SessionId>>,
+    pub(crate) counts: Counts,
+}
+
+/// What is counted for `/metrics`.
+#[derive(Debug, Default)]
+pub struct Counts {
+    verdicts: [AtomicU64; 5],
+    unrecorded: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn verdict(&self, verdict: countersign_core::decision::Verdict) {
+        if let Some(count) = self.verdicts.get(verdict as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn unrecorded(&self) {
+        self.unrecorded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// First rulings so far, in the order ALLOW, DENY, MODIFY, STEP_UP, DEFER.
+    #[must_use]
+    pub fn verdicts(&self) -> [u64; 5] {
+        self.verdicts.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Refusals that could not be recorded because the ledger was down.
+    #[must_use]
+    pub fn unrecorded_refusals(&self) -> u64 {
+        self.unrecorded.load(Ordering::Relaxed)
+    }
+}
+
+/// The cells an action of a session touches.
+#[derive(Clone)]
+pub(crate) struct Cells {
+    pub(crate) session: Arc<SessionCell>,
+    pub(crate) human: (Chain, Arc<PrincipalCell>),
+    pub(crate) agent: (Chain, Arc<PrincipalCell>),
+}
+
+impl Cells {
+    /// Nothing of this is to be believed before it is read anew.
+    pub(crate) fn doubt(&self) {
+        self.human.1.doubt();
+        self.agent.1.doubt();
+        self.session.doubt();
+    }
+}
+
+impl Engine {
+    pub(crate) fn assemble(parts: Parts, governing: Governing) -> Self {
+        Self(Arc::new(Inner {
+            ledger: parts.ledger,
+            signer: parts.signer,
+            clock: parts.clock,
+            settings: parts.settings,
+            governing: ArcSwap::from_pointee(governing),
+            system: tokio::sync::Mutex::new(()),
+            windows: tokio::sync::Mutex::new(HashMap::new()),
+            sessions: Mutex::new(HashMap::new()),
+            principals: Mutex::new(HashMap::new()),
+            open: Mutex::new(HashMap::new()),
+            counts: Counts::default(),
+        }))
+    }
+
+    /// What governs decisions now.
+    #[must_use]
+    pub fn governing(&self) -> Arc<Governing> {
+        self.0.governing.load_full()
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
+    /// The ledger, to read.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.0.ledger
+    }
+
+    /// Whether actions can be recorded now.
+    ///
+    /// # Errors
+    /// In words, why not.
+    pub async fn ready(&self) -> Result<(), LedgerError> {
+        self.0.ledger.check().await
+    }
+
+    /// The moment, by the engine's clock.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
+    /// How many actions are not over: waiting, authorised, or permitted without an outcome.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open_map().len()
+    }
+
+    /// The cell of a session, read from the ledger if need be.
+    pub(crate) async fn session(&self, id: &SessionId) -> Result<Arc<SessionCell>, Failure> {
+        let cell = {
+            let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(sessions.entry(id.clone()).or_insert_with(|| Arc::new(SessionCell::new())))
+        };
+        let inner = &self.0;
+        let loaded = cell.load(id, &*inner.ledger, inner.settings.limits, &inner.settings.contracts).await;
+        if loaded.is_err() && Arc::strong_count(&cell) <= 2 {
+            // Do not let guessed ids fill the memory.
+            inner.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        }
+        loaded.map_err(Failure::Read)?;
+        Ok(cell)
+    }
+
+    /// All cells that an action of a session touches.
+    pub(crate) async fn cells(&self, id: &SessionId) -> Result<Cells, Failure> {
+        let session = self.session(id).await?;
+        let principals = {
+            let slot = session.lock();
+            let crate::state::Slot::Known(state) = &*slot else { return Err(Failure::Moved) };
+            let opened = state.context.opened();
+            [Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))]
+        };
+        let [human, agent] = principals.map(|chain| {
+            let mut cells = self.0.principals.lock().unwrap_or_else(PoisonError::into_inner);
+            let cell = cells.entry(chain.clone()).or_insert_with(|| Arc::new(PrincipalCell::new()));
+            (chain, Arc::clone(cell))
+        });
+        for (chain, cell) in [&human, &agent] {
+            cell.load(chain, &*self.0.ledger).await.map_err(Failure::Read)?;
+        }
+        Ok(Cells { session, human, agent })
+    }
+
+    /// A principal's chain got an entry that no session's step put there: it is read anew before it is used.
+    pub(crate) fn doubt_principal(&self, chain: &Chain) {
+        let cell = {
+            let cells = self.0.principals.lock().unwrap_or_else(PoisonError::into_inner);
+            cells.get(chain).cloned()
+        };
+        if let Some(cell) = cell {
+            cell.doubt();
+        }
+    }
+
+    pub(crate) fn put_session(&self, id: SessionId, state: crate::state::SessionState) {
+        let cell = SessionCell::new();
+        *cell.lock() = crate::state::Slot::Known(Box::new(state));
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(cell));
+    }
+
+    /// Forgets sessions in which nothing is open, held or recent; the ledger keeps them.
+    pub(crate) fn forget_idle(&self, now: Time) {
+        let idle = self.0.settings.window_idle;
+        let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, cell| {
+            let recent = match &*cell.lock() {
+                crate::state::Slot::Known(state) => {
+                    now - state.context.last() < idle || state.context.tracked().next().is_some()
+                }
+                crate::state::Slot::Doubtful => false,
+            };
+            recent || cell.is_held() || Arc::strong_count(cell) > 1
+        });
+    }
+
+    pub(crate) fn opened(&self, id: &ActionId, session: &SessionId) {
+        self.open_map().insert(id.clone(), session.clone());
+    }
+
+    pub(crate) fn closed(&self, id: &ActionId) {
+        self.open_map().remove(id);
+    }
+
+    /// Actions that are not over, with their sessions.
+    pub(crate) fn open_actions(&self) -> Vec<(ActionId, SessionId)> {
+        self.open_map().iter().map(|(id, session)| (id.clone(), session.clone())).collect()
+    }
+
+    pub(crate) fn session_of(&self, id: &ActionId) -> Option<SessionId> {
+        self.open_map().get(id).cloned()
+    }
+
+    fn open_map(&self) -> std::sync::MutexGuard<'_, HashMap<ActionId, SessionId>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+}
+
+/// The key under which a principal's window session is kept.
+pub(crate) fn window_key(identity: &Identity) -> String {
+    let part = |id: &str| id.replace('\\', "\\\\").replace('|', "\\|");
+    format!("window:{}|{}|{}", part(&identity.human.id), part(&identity.service.id), part(&identity.agent.id))
+}

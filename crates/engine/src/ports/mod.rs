@@ -1,0 +1,11 @@
+//! What the engine asks of the outside: one trait a file, next to the code that calls it.
+//! Each method's comment is a contract; the implementations live in `store`.
+
+pub mod clock;
+pub mod ledger;
+
+pub use clock::{Clock, SystemClock};
+pub use ledger::{
+    AppendError, Appending, Batch, Epoch, Epochs, Expected, Head, Ledger, LedgerError, OpenAction, Query, Record,
+    RecordKind, Stored,
+};

@@ -1,0 +1,148 @@
+//! Starting on a ledger, and what falls due afterwards. Both go through the same lifecycle as everything else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::decide::Environment;
+use countersign_core::lifecycle::{Input, State};
+use countersign_core::names::{ActionId, Chain, SessionId};
+use countersign_core::session::{Outcome, Status};
+use countersign_receipt::v1;
+
+use crate::commit::{Failure, look};
+use crate::engine::{Engine, Governing, Parts};
+use crate::halts;
+use crate::policies;
+use crate::ports::Epoch;
+
+/// How often what is due is looked for.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What a start found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Actions whose permit was out: their outcome is now recorded as unknown.
+    pub unknown: usize,
+    /// Actions that go on waiting.
+    pub waiting: usize,
+}
+
+impl Engine {
+    /// Starts on a ledger: replays what is open, records lost outcomes, puts the policy in force.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, was not written by this program, or takes nothing.
+    pub async fn start(parts: Parts) -> Result<(Self, Recovered), Failure> {
+        let system = parts.ledger.read(&Chain::System, 0).await.map_err(Failure::Read)?;
+        let environment =
+            Environment { halts: halts::replay(&system), ..parts.settings.environment.clone() };
+        let in_force = system.iter().rev().find_map(policy_digest);
+        let mut epochs = parts.ledger.epochs().await.map_err(Failure::Read)?;
+        if in_force.as_deref() != Some(&*parts.policy.reference().digest) {
+            let subject = policies::subject(&parts.policy, "start");
+            let (ledger, signer) = (&*parts.ledger, &*parts.signer);
+            let raise = [Epoch::Policy];
+            let now = parts.clock.now();
+            (_, epochs) =
+                halts::append_system(ledger, signer, now, v1::Kind::Policy, subject, &raise).await?;
+        }
+        let governing =
+            Governing { policy: Arc::new(parts.policy.clone()), environment: Arc::new(environment), epochs };
+        let engine = Self::assemble(parts, governing);
+        let recovered = engine.recover().await?;
+        Ok((engine, recovered))
+    }
+
+    async fn recover(&self) -> Result<Recovered, Failure> {
+        let mut recovered = Recovered::default();
+        let mut sessions = BTreeSet::new();
+        for open in self.0.ledger.open_actions().await.map_err(Failure::Read)? {
+            self.opened(&open.action, &open.session);
+            let cell = self.session(&open.session).await?;
+            let permitted = look(&cell.lock(), |context| {
+                context.find(&open.action).map(|t| matches!(t.life.state(), State::Permitted { .. }))
+            });
+            match permitted.flatten() {
+                Some(true) => {
+                    self.lose(&open.session, &open.action).await?;
+                    recovered.unknown += 1;
+                }
+                Some(false) => {
+                    recovered.waiting += 1;
+                    sessions.insert(open.session);
+                }
+                None => self.closed(&open.action),
+            }
+        }
+        for session in &sessions {
+            self.reconsider(session).await;
+        }
+        Ok(recovered)
+    }
+
+    /// A permit was out when the daemon stopped: nobody knows whether it was used.
+    async fn lose(&self, session: &SessionId, id: &ActionId) -> Result<(), Failure> {
+        let outcome = Outcome {
+            status: Status::Unknown,
+            labels: BTreeSet::new(),
+            output: None,
+            error: Some("the daemon stopped between the permit and the outcome".into()),
+        };
+        let committed =
+            self.transact(session, |turn| turn.advance(id, Input::Settled(outcome.clone()))).await?;
+        if let Some(committed) = committed {
+            self.recorded_and_over(&committed, id);
+        }
+        Ok(())
+    }
+
+    /// Ends whatever is due: waits, authorisations, permits.
+    pub async fn tick(&self) {
+        for (id, session) in self.open_actions() {
+            let Ok(cell) = self.session(&session).await else { continue };
+            let now = self.now();
+            let due = look(&cell.lock(), |context| {
+                context.find(&id).and_then(|t| t.life.due()).is_some_and(|due| due <= now)
+            });
+            if due != Some(true) {
+                continue;
+            }
+            match self.transact(&session, |turn| turn.advance(&id, Input::Due)).await {
+                Ok(Some(committed)) => {
+                    self.recorded_and_over(&committed, &id);
+                    self.reconsider(&session).await;
+                }
+                Ok(None) => {}
+                Err(failure) => tracing::warn!(action = %id, %failure, "an expiry could not be recorded; tried again"),
+            }
+        }
+    }
+
+    /// Ticks until the future is dropped.
+    pub async fn run(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut since_sweep = 0_u32;
+        loop {
+            ticks.tick().await;
+            self.tick().await;
+            since_sweep += 1;
+            if since_sweep >= 240 {
+                since_sweep = 0;
+                self.forget_idle(self.now());
+            }
+        }
+    }
+}
+
+fn policy_digest(stored: &crate::ports::Stored) -> Option<String> {
+    let receipt = countersign_receipt::parse(stored.body.as_bytes()).ok()?.receipt;
+    if receipt.kind != v1::Kind::Policy {
+        return None;
+    }
+    match receipt.subject?.remove("digest")? {
+        countersign_receipt::values::Plain::Text(digest) => Some(digest),
+        _ => None,
+    }
+}

@@ -81,10 +81,7 @@ impl Halt {
 /// Decides. Same question, same ruling.
 pub fn decide(q: &Question<'_>) -> Ruling {
     let ruling = judge(q);
-    match judged_after_edits(q, &ruling) {
-        Some(stricter) => stricter,
-        None => ruling,
-    }
+    judged_after_edits(q, ruling)
 }
 
 /// One pass over the order of judgement.
@@ -160,21 +157,21 @@ fn forbidden(rules: &Weighed<'_>) -> Option<Found> {
 
 /// `R3.missing`, `R3.conflict`, `R4.defer.dependents`: what cannot be told yet waits, below hard denials.
 fn uncertain(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
-    let base = standing(q, rules);
-    if let Some(found) = missing_facts(rules, &base) {
+    let base = standing(q, &rules.hold);
+    if let Some(found) = missing_facts(q, rules, &base) {
         return Some(found);
     }
     if let Standing::Conflict(of) = &base {
         return Some(conflict(q, of));
     }
-    if matches!(base.decision(), Some(Decision::Deny)) {
+    if refuses(q, &base) {
         return None;
     }
     dependent(q)
 }
 
-fn missing_facts(rules: &Weighed<'_>, base: &Standing<'_>) -> Option<Found> {
-    let mut decisive = rules.unknown.iter().filter(|(rule, _)| could_change(rule, base));
+fn missing_facts(q: &Question<'_>, rules: &Weighed<'_>, base: &Standing<'_>) -> Option<Found> {
+    let mut decisive = rules.unknown.iter().filter(|(rule, _)| could_change(q, rule, rules, base));
     let (first, missing) = decisive.next()?;
     let mut by = vec![*first];
     let mut missing = missing.clone();
@@ -186,25 +183,30 @@ fn missing_facts(rules: &Weighed<'_>, base: &Standing<'_>) -> Option<Found> {
     Some(Found::new(Decision::Defer(missing), Step::Uncertain, reason).by(&by))
 }
 
-/// Whether a rule that cannot be told yet could have changed what stands.
-fn could_change(rule: &Rule, base: &Standing<'_>) -> bool {
-    let Some(action) = &rule.action else { return !matches!(base.decision(), Some(Decision::Deny)) };
-    if rule.classification == Classification::Forbidden {
-        return base.decision() != Some(&Decision::Deny);
+/// Whether a rule that cannot be told yet could have changed what stands: something else would stand with it.
+fn could_change(q: &Question<'_>, rule: &Rule, rules: &Weighed<'_>, base: &Standing<'_>) -> bool {
+    let refused = refuses(q, base);
+    if rule.action.is_none() || rule.classification == Classification::Forbidden {
+        return !refused;
     }
-    match base {
-        Standing::Conflict(rules) => rules.iter().any(|other| rule.priority >= other.priority),
-        Standing::Rules { priority, .. } if rule.priority < *priority => false,
-        Standing::Rules { decision, .. } | Standing::Default(decision) => {
-            let plain_edits = base.edits().is_none_or(Edits::is_empty) && rule.sets.is_empty();
-            match (action, decision) {
-                (RuleAction::Allow, Decision::Allow) => !plain_edits,
-                (RuleAction::Deny, Decision::Deny) => false,
-                (RuleAction::StepUp(a), Decision::StepUp(b)) => a != b || !plain_edits,
-                _ => true,
-            }
-        }
+    let with = standing(q, &[&rules.hold[..], &[rule]].concat());
+    match (refused, refuses(q, &with)) {
+        (true, true) => false,
+        (false, false) => !rule.sets.is_empty() || !base.says_what(&with),
+        _ => true,
     }
+}
+
+/// Whether nothing but another rule can make the action run: a denial that the request does not lift.
+fn refuses(q: &Question<'_>, standing: &Standing<'_>) -> bool {
+    standing.decision() == Some(&Decision::Deny) && lifted(q, standing).is_none()
+}
+
+/// The denying rules, where context may lift all of them and the request covers the action.
+fn lifted<'s, 'a>(q: &Question<'_>, standing: &'s Standing<'a>) -> Option<&'s [&'a Rule]> {
+    let Standing::Rules { decision: Decision::Deny, rules, .. } = standing else { return None };
+    let liftable = rules.iter().all(|rule| rule.classification == Classification::ContextDependentAllow);
+    (liftable && aligned(q) == Match::Yes).then_some(&**rules)
 }
 
 fn conflict(q: &Question<'_>, rules: &[&Rule]) -> Found {
@@ -238,26 +240,23 @@ fn dependent(q: &Question<'_>) -> Option<Found> {
 
 /// Allowed by rule, but the request leaves it out.
 fn misaligned(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
-    let base = standing(q, rules);
-    let runs = matches!(base.decision(), Some(Decision::Allow));
+    let runs = standing(q, &rules.hold).decision() == Some(&Decision::Allow);
     (runs && aligned(q) == Match::No)
         .then(|| Found::new(Decision::Deny, Step::Misaligned, "the user's request leaves this tool out"))
 }
 
 /// Denied by a rule that context may lift, and the request covers it: a person is asked.
 fn justified_by_intent(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
-    let Standing::Rules { decision: Decision::Deny, rules: deciding, .. } = standing(q, rules) else { return None };
-    let liftable = deciding.iter().all(|rule| rule.classification == Classification::ContextDependentAllow);
-    (liftable && aligned(q) == Match::Yes).then(|| {
-        let reason = "denied by rule, but the user's request covers it: a person decides";
-        Found::new(Decision::StepUp(Approvers::default()), Step::Aligned, reason).by(&deciding)
-    })
+    let base = standing(q, &rules.hold);
+    let deciding = lifted(q, &base)?;
+    let reason = "denied by rule, but the user's request covers it: a person decides";
+    Some(Found::new(Decision::StepUp(Approvers::default()), Step::Aligned, reason).by(deciding))
 }
 
 /// What the rules that hold say, or the written default.
 fn baseline(q: &Question<'_>, rules: &Weighed<'_>) -> Found {
-    match standing(q, rules) {
-        Standing::Rules { decision, edits, rules, .. } => {
+    match standing(q, &rules.hold) {
+        Standing::Rules { decision, edits, rules } => {
             let reason = rules.first().map_or_else(|| "".into(), |rule| reason_of(rule));
             let mut found = Found::new(decision, Step::Baseline, reason).by(&rules);
             found.edits = edits;
@@ -289,7 +288,7 @@ fn aligned(q: &Question<'_>) -> Match {
 
 /// What the rules of the highest priority say together.
 enum Standing<'a> {
-    Rules { decision: Decision, edits: Edits, rules: Vec<&'a Rule>, priority: i64 },
+    Rules { decision: Decision, edits: Edits, rules: Vec<&'a Rule> },
     Conflict(Vec<&'a Rule>),
     Default(Decision),
 }
@@ -302,21 +301,26 @@ impl Standing<'_> {
         }
     }
 
-    fn edits(&self) -> Option<&Edits> {
-        match self {
-            Self::Rules { edits, .. } => Some(edits),
-            Self::Conflict(_) | Self::Default(_) => None,
+    /// Whether the other one says the same, whichever rules say it.
+    fn says_what(&self, other: &Self) -> bool {
+        let edits = |standing: &Self| match standing {
+            Self::Rules { edits, .. } => edits.clone(),
+            Self::Conflict(_) | Self::Default(_) => Edits::default(),
+        };
+        match (self, other) {
+            (Self::Conflict(ours), Self::Conflict(theirs)) => ours.len() == theirs.len(),
+            _ => self.decision() == other.decision() && edits(self) == edits(other),
         }
     }
 }
 
 /// The higher priority wins. At the winning one MODIFY conflicts only with DENY and rides beside the others.
-fn standing<'a>(q: &Question<'a>, rules: &Weighed<'a>) -> Standing<'a> {
-    let Some(priority) = rules.hold.iter().filter(|r| r.action.is_some()).map(|r| r.priority).max() else {
+fn standing<'a>(q: &Question<'_>, hold: &[&'a Rule]) -> Standing<'a> {
+    let Some(priority) = hold.iter().filter(|r| r.action.is_some()).map(|r| r.priority).max() else {
         return Standing::Default(q.policy.default_decision());
     };
     let top: Vec<&Rule> =
-        rules.hold.iter().copied().filter(|r| r.action.is_some() && r.priority == priority).collect();
+        hold.iter().copied().filter(|r| r.action.is_some() && r.priority == priority).collect();
     let mut edits = Edits::default();
     let mut decision: Option<Decision> = None;
     for rule in &top {
@@ -343,36 +347,68 @@ fn standing<'a>(q: &Question<'a>, rules: &Weighed<'a>) -> Standing<'a> {
     }
     match decision {
         Some(Decision::Deny) if !edits.is_empty() => Standing::Conflict(top),
-        decision => Standing::Rules { decision: decision.unwrap_or(Decision::Allow), edits, rules: top, priority },
+        decision => Standing::Rules { decision: decision.unwrap_or(Decision::Allow), edits, rules: top },
     }
 }
 
-/// An edit may not lead to an action that is itself refused or has to wait; nor may it be one the tool
-/// cannot carry out.
-fn judged_after_edits(q: &Question<'_>, ruling: &Ruling) -> Option<Ruling> {
-    if ruling.edits.is_empty() || ruling.decision == Decision::Deny {
-        return None;
-    }
-    match ruling.edits.apply(&q.action.arguments, &q.action.contract) {
-        Err(fault) => {
-            let because = Because { reason: fault.to_string().into(), ..ruling.because.clone() };
-            let nothing = (Edits::default(), BTreeMap::new());
-            let (edits, sets) = nothing;
-            Some(Ruling { decision: Decision::Deny, edits, sets, because, escalate: None, ..ruling.clone() })
+/// What runs is the edited action, so it is judged too, and whatever it needs beyond is needed: a refusal,
+/// a person, context, further edits. An edit that the tool cannot carry out is a refusal.
+fn judged_after_edits(q: &Question<'_>, mut ruling: Ruling) -> Ruling {
+    // Each round adds an edit that some rule demands; edits that replace each other in a circle contradict.
+    for _ in 0..=q.policy.rules().len() {
+        if ruling.edits.is_empty() || ruling.decision == Decision::Deny {
+            return ruling;
         }
-        Ok(arguments) => {
-            let edited = Action { arguments, ..q.action.clone() };
-            let again = judge(&Question { action: &edited, ..*q });
-            let stricter = matches!(
-                (&ruling.decision, &again.decision),
-                (_, Decision::Deny) | (Decision::Allow, Decision::StepUp(_) | Decision::Defer(_))
-            );
-            stricter.then(|| match again.decision {
-                Decision::Deny => again,
-                _ => Ruling { edits: ruling.edits.clone(), ..again },
-            })
+        let arguments = match ruling.edits.apply(&q.action.arguments, &q.action.contract) {
+            Ok(arguments) => arguments,
+            Err(fault) => return refused(ruling, &fault.to_string()),
+        };
+        let edited = Action { arguments, ..q.action.clone() };
+        let again = judge(&Question { action: &edited, ..*q });
+        let before = ruling.edits.clone();
+        ruling = match both(ruling, again) {
+            Ok(ruling) => ruling,
+            Err(refusal) => return refusal,
+        };
+        if ruling.edits == before {
+            return ruling;
         }
     }
+    refused(ruling, "the edits lead to ever further edits")
+}
+
+/// The stricter of two rulings on one action, before and after its edits, with the edits of both.
+fn both(first: Ruling, again: Ruling) -> Result<Ruling, Ruling> {
+    let facts_read: BTreeSet<_> = first.facts_read.union(&again.facts_read).cloned().collect();
+    if again.decision == Decision::Deny {
+        return Err(Ruling { facts_read, ..again });
+    }
+    let mut edits = first.edits.clone();
+    if let Err(contradiction) = edits.merge(&again.edits) {
+        return Err(refused(Ruling { facts_read, ..first }, &contradiction.to_string()));
+    }
+    let mut sets = first.sets.clone();
+    again.sets.iter().for_each(|(name, value)| add_to(&mut sets, name, value));
+    let ruling = match (&first.decision, &again.decision) {
+        (Decision::StepUp(ours), Decision::StepUp(theirs)) => {
+            let decision = Decision::StepUp(ours.clone().and(theirs.clone()));
+            let mut because = first.because.clone();
+            because.rules.extend(again.because.rules.iter().filter(|id| !first.because.rules.contains(id)).cloned());
+            let wait = [first.wait, again.wait].into_iter().flatten().min();
+            Ruling { decision, because, wait, ..first }
+        }
+        (Decision::Allow, Decision::StepUp(_) | Decision::Defer(_))
+        | (Decision::StepUp(_), Decision::Defer(_)) => again,
+        // What waits already is judged anew when its wait is over.
+        _ => first,
+    };
+    Ok(Ruling { edits, sets, facts_read, ..ruling })
+}
+
+fn refused(ruling: Ruling, reason: &str) -> Ruling {
+    let because = Because { reason: reason.into(), ..ruling.because };
+    let (edits, sets) = (Edits::default(), BTreeMap::new());
+    Ruling { decision: Decision::Deny, edits, sets, because, wait: None, escalate: None, ..ruling }
 }
 
 fn finish(q: &Question<'_>, found: Found, rules: &Weighed<'_>, read: BTreeSet<Arc<str>>) -> Ruling {

@@ -74,7 +74,9 @@ impl Engine {
             match appended {
                 Ok(()) => return Ok(Some(receipt)),
                 // The principal acted in between.
-                Err(AppendError::Conflict(_)) => tokio::time::sleep(Duration::from_millis(1 << attempt)).await,
+                Err(AppendError::Conflict(_)) => {
+                    tokio::time::sleep(Duration::from_millis(1 << attempt)).await
+                }
                 Err(error) => return Err(Failure::Append(error)),
             }
         }
@@ -99,7 +101,8 @@ impl Engine {
             ("scope".to_owned(), Plain::from(principal.word())),
         ]));
         let epochs = ledger.epochs().await.map_err(Failure::Read)?;
-        let place = Place { head: head.as_ref(), principals: vec![(chain, Some(&marked))], epochs, prior: None };
+        let place =
+            Place { head: head.as_ref(), principals: vec![(chain, Some(&marked))], epochs, prior: None };
         let sealed = seal(draft, &Chain::System, &place, &*self.0.signer).map_err(Failure::Receipt)?;
         let change = Change { lowered: true, ..Change::default() };
         let body = serde_json::to_string(&change).map_err(|error| Failure::Receipt(error.to_string()))?;
@@ -113,9 +116,12 @@ impl Engine {
             at: sealed.record.at,
             lookup: None,
         };
-        let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&sealed.record.digest) };
-        let expect =
-            vec![Expected { chain: Chain::System, head }, Expected { chain: chain.clone(), head: Some(marked) }];
+        let receipt =
+            ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&sealed.record.digest) };
+        let expect = vec![
+            Expected { chain: Chain::System, head },
+            Expected { chain: chain.clone(), head: Some(marked) },
+        ];
         Ok(Some((Batch { expect, records: vec![sealed.record, link], ..Batch::default() }, receipt)))
     }
 }

@@ -80,14 +80,15 @@ impl Engine {
         let mut windows = self.0.windows.lock().await;
         let known = match windows.get(&key) {
             Some(id) => Some(id.clone()),
-            None => self.find_session(&key).await.map_err(|failure| self.unrecorded(None, &failure))?,
+            None => self.latest_window(&key).await.map_err(|failure| self.unrecorded(None, &failure))?,
         };
-        if let Some(id) = known
-            && self.is_recent(&id).await
+        if let Some(id) = &known
+            && self.is_recent(id).await
         {
             windows.insert(key, id.clone());
-            return Ok(id);
+            return Ok(id.clone());
         }
+        let place = known.map_or_else(|| key.clone(), |before| window_after(&key, &before));
         let opening = Opening {
             caller: caller.clone(),
             source: "window".into(),
@@ -95,18 +96,29 @@ impl Engine {
             labels: BTreeSet::new(),
             request: None,
             intent: None,
-            lookup: Some(key.as_str().into()),
+            lookup: Some(place.into()),
         };
         let opened = self.open_session(opening).await?;
         windows.insert(key, opened.id.clone());
         Ok(opened.id)
     }
 
+    /// A lookup key leads to one session for ever, so each window after the first is found by the one before it.
+    async fn latest_window(&self, key: &str) -> Result<Option<SessionId>, Failure> {
+        let mut latest = self.find_session(key).await?;
+        while let Some(id) = &latest {
+            match self.find_session(&window_after(key, id)).await? {
+                None => break,
+                later => latest = later,
+            }
+        }
+        Ok(latest)
+    }
+
     async fn is_recent(&self, id: &SessionId) -> bool {
         let Ok(cell) = self.session(id).await else { return false };
-        let last = look(&cell.lock(), |context| {
-            (context.last(), context.tracked().any(|t| t.life.due().is_some()))
-        });
+        let last =
+            look(&cell.lock(), |context| (context.last(), context.tracked().any(|t| t.life.due().is_some())));
         last.is_some_and(|(last, open)| open || self.now() - last < self.0.settings.window_idle)
     }
 
@@ -114,7 +126,12 @@ impl Engine {
     ///
     /// # Errors
     /// It could not be recorded.
-    pub async fn add_turn(&self, session: &SessionId, host: &str, text: Arc<str>) -> Result<ReceiptRef, Failure> {
+    pub async fn add_turn(
+        &self,
+        session: &SessionId,
+        host: &str,
+        text: Arc<str>,
+    ) -> Result<ReceiptRef, Failure> {
         self.note(session, |turn| {
             let what = What::Turn { host: host.into() };
             let source = api_source(turn.session.context.opened(), &turn.session.opener);
@@ -171,11 +188,19 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such session, or the ledger cannot be read.
-    pub async fn context<T>(&self, id: &SessionId, read: impl FnOnce(&Context) -> T + Send) -> Result<T, Failure> {
+    pub async fn context<T>(
+        &self,
+        id: &SessionId,
+        read: impl FnOnce(&Context) -> T + Send,
+    ) -> Result<T, Failure> {
         let cell = self.session(id).await?;
         let slot = cell.lock();
         look(&slot, read).ok_or(Failure::Moved)
     }
+}
+
+fn window_after(key: &str, before: &SessionId) -> String {
+    format!("{key}|after:{before}")
 }
 
 fn api_source<'a>(session: &'a Opened, identity: &'a Identity) -> Source<'a> {

@@ -166,7 +166,9 @@ impl Suspended {
         let mut subject = None;
         let committed = engine
             .transact(session, |turn| {
-                let Some(tracked) = turn.session.context.find(id) else { return crate::commit::Plan::Nothing };
+                let Some(tracked) = turn.session.context.find(id) else {
+                    return crate::commit::Plan::Nothing;
+                };
                 let (action, identity) = (Arc::clone(&tracked.action), Arc::clone(&tracked.identity));
                 let ruling = Arc::new(turn.decide(&action, &identity));
                 let plan = turn.advance(id, Input::Ruled(Arc::clone(&ruling)));

@@ -2,6 +2,11 @@
 //!
 //! When the form changes on purpose: `UPDATE_SCHEMAS=1 cargo test -p countersign-receipt`, then read the diff.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "golden files are read from disk; the crate itself never does"
+)]
+
 use std::path::PathBuf;
 
 use countersign_receipt::keys::KeySet;

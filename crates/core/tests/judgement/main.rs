@@ -1,0 +1,20 @@
+//! How core judges, from outside: every claim is a test's name, and cites its clause.
+//!
+//! | module | claims about |
+//! |---|---|
+//! | `small_world` | `decide` against the naive oracle, over every small policy and over many larger ones |
+//! | `clauses` | the order of judgement (`R3`), one clause a test |
+//! | `edits` | what a MODIFY may lead to |
+//! | `lives` | the lifecycle, over every sequence of inputs up to six long |
+//! | `dependents` | who waits for a deferred action (`R4.defer.dependents`) |
+//! | `folds` | contexts and principals: replay gives what life gave |
+//! | `permits` | what must not compile |
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic here is the report of a failure")]
+
+mod clauses;
+mod dependents;
+mod edits;
+mod folds;
+mod lives;
+mod permits;
+mod small_world;

@@ -1,0 +1,235 @@
+//! `decide` against the oracle: every policy of three rules over every way their facts can turn out, and
+//! random policies of up to eight rules with edits that change what rules read.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use countersign_core::action::{Action, Arguments};
+use countersign_core::decide::decide;
+use countersign_core::decision::{Match, Missing, Why};
+use countersign_core::lifecycle::Limits;
+use countersign_core::policy::{PolicySet, Rule};
+use countersign_core::session::{Context, Intent, Opened};
+use countersign_testkit::builders::{START, World, facts, intent, opened, policy, second};
+use countersign_testkit::oracle::{self, Case};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// What a rule may say, apart from whether it holds.
+const KINDS: [&str; 20] = [
+    "action: ALLOW, priority: 0",
+    "action: ALLOW, priority: 1",
+    "action: DENY, priority: 0",
+    "action: DENY, priority: 1",
+    "action: DENY, classification: forbidden, priority: 0",
+    "action: DENY, classification: forbidden, priority: 1",
+    "action: DENY, classification: context_dependent_allow, priority: 0",
+    "action: DENY, classification: context_dependent_allow, priority: 1",
+    "action: MODIFY, modifications: {parameters: {limit: {max: 10}}}, priority: 0",
+    "action: MODIFY, modifications: {parameters: {limit: {max: 10}}}, priority: 1",
+    "action: MODIFY, modifications: {parameters: {limit: 5}}, priority: 0",
+    "action: MODIFY, modifications: {parameters: {limit: 5}}, priority: 1",
+    "action: STEP_UP, approvers: [security], priority: 0",
+    "action: STEP_UP, approvers: [security], priority: 1",
+    "action: STEP_UP, approvers: [finance], priority: 0",
+    "action: STEP_UP, approvers: [finance], priority: 1",
+    "action: DEFER, priority: 0",
+    "action: DEFER, priority: 1",
+    "effect: {set_context: {seen_$: true}}",
+    "action: ALLOW, effect: {set_context: {seen_$: true}}, priority: 0",
+];
+
+/// Equal to what the rule wants, different, absent.
+const VALUES: [Option<bool>; 3] = [Some(true), Some(false), None];
+
+fn intents() -> [Option<Intent>; 4] {
+    [None, Some(intent(&["files.read"], &[])), Some(intent(&[], &["files"])), Some(intent(&["mail"], &["mail"]))]
+}
+
+fn context(known: [Option<bool>; 3], intent: Option<Intent>) -> Context {
+    let opened = Opened { intent, ..opened("ses_1", "alice", "bot") };
+    let mut context = Context::new(opened, START, Limits::default());
+    let names = ["f0", "f1", "f2"];
+    let given: Vec<(&str, Value)> =
+        names.into_iter().zip(known).filter_map(|(name, v)| Some((name, json!(v?)))).collect();
+    context.apply(&facts(&given, second(60)), START).unwrap();
+    context
+}
+
+/// `R3.order`: three rules of every kind, facts, default, intent and approvers, exhaustively.
+#[test]
+fn r3_order_decide_agrees_with_the_oracle_on_every_small_policy() {
+    let mut triples = Vec::new();
+    for a in 0..KINDS.len() {
+        for b in a..KINDS.len() {
+            for c in b..KINDS.len() {
+                triples.push([a, b, c]);
+            }
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let cases = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                let contexts = every_context();
+                while let Some(kinds) = triples.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    cases.fetch_add(every_question(*kinds, &contexts), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(cases.into_inner(), triples.len() * 2 * 27 * 4 * 2);
+}
+
+fn every_context() -> Vec<([Option<bool>; 3], Option<Intent>, Context)> {
+    let mut all = Vec::new();
+    for a in VALUES {
+        for b in VALUES {
+            for c in VALUES {
+                for intent in intents() {
+                    all.push(([a, b, c], intent.clone(), context([a, b, c], intent)));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn every_question(kinds: [usize; 3], contexts: &[([Option<bool>; 3], Option<Intent>, Context)]) -> usize {
+    let lines: Vec<String> = kinds
+        .iter()
+        .enumerate()
+        .map(|(at, kind)| {
+            let says = KINDS[*kind].replace('$', &at.to_string());
+            format!("  - {{id: r{at}, match: {{context: {{f{at}: true}}}}, {says}}}\n")
+        })
+        .collect();
+    let mut cases = 0;
+    // A default of STEP_UP behaves like a rule of the lowest priority, which the random policies cover.
+    for default in ["ALLOW", "DENY"] {
+        let policy = policy(&format!("version: 1\ndefault: {default}\nrules:\n{}", lines.concat()));
+        let mut world = World::under(policy).calls("files.read", r#"{"limit":100}"#);
+        let default = world.policy.default_decision();
+        for (known, intent, context) in contexts {
+            for groups in [&[][..], &["security"][..]] {
+                world = world.approvers(groups);
+                let question = countersign_core::decide::Question { context, ..world.question() };
+                let ruling = decide(&question);
+                let holds = |_: &Arguments| known.map(told).to_vec();
+                let case = Case {
+                    rules: world.policy.rules(),
+                    holds: &holds,
+                    default: &default,
+                    intent: intent.as_ref(),
+                    action: &world.action,
+                    approvers_exist: !groups.is_empty(),
+                    halted: false,
+                    out_of_scope: false,
+                    depends: None,
+                };
+                if let Err(difference) = oracle::compare(&oracle::judge(&case), &ruling) {
+                    panic!("{difference}\nfacts {known:?} intent {intent:?} groups {groups:?}\n{}", lines.concat());
+                }
+                cases += 1;
+            }
+        }
+    }
+    cases
+}
+
+fn told(value: Option<bool>) -> Match {
+    match value {
+        Some(holds) => holds.into(),
+        None => Match::Unknown(Missing::fact("f", Why::Absent)),
+    }
+}
+
+/// A rule in which everything varies: what it says, and what it reads (a fact, or an argument that edits change).
+fn any_rule(at: usize) -> impl Strategy<Value = String> {
+    let says = prop_oneof![
+        Just("action: ALLOW".to_owned()),
+        Just("action: DENY".to_owned()),
+        Just("action: DENY, classification: forbidden".to_owned()),
+        Just("action: DENY, classification: context_dependent_allow".to_owned()),
+        Just("action: DEFER".to_owned()),
+        (1..60_i32).prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{limit: {{max: {n}}}}}}}")),
+        (1..4_i32).prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{mode: m{n}}}}}")),
+        Just("action: MODIFY, modifications: {parameters: {gone: 1}}".to_owned()),
+        Just("action: STEP_UP".to_owned()),
+        Just("action: STEP_UP, approvers: [security]".to_owned()),
+        Just("action: STEP_UP, approvers: [finance, security]".to_owned()),
+        Just(format!("effect: {{set_context: {{seen_{at}: true}}}}")),
+    ];
+    let reads = prop_oneof![
+        (0..3_u8).prop_map(|n| format!("context: {{f{n}: true}}")),
+        (1..60_i32).prop_map(|n| format!("parameters: {{limit: {{gt: {n}}}}}")),
+        (1..4_i32).prop_map(|n| format!("parameters: {{mode: m{n}}}")),
+        Just("parameters: {absent: 1}".to_owned()),
+        Just(String::new()),
+    ];
+    (says, reads, 0..3_i32, any::<bool>()).prop_map(move |(says, reads, priority, effect)| {
+        let effect = if effect && says.contains("action") { ", effect: {set_context: {both: 1}}" } else { "" };
+        format!("  - {{id: r{at}, match: {{{reads}}}, {says}, priority: {priority}{effect}}}\n")
+    })
+}
+
+fn any_policy() -> impl Strategy<Value = PolicySet> {
+    let rules = (0..=8_usize).prop_flat_map(|n| (0..n).map(any_rule).collect::<Vec<_>>());
+    (rules, prop_oneof![Just("ALLOW"), Just("DENY"), Just("STEP_UP")]).prop_map(|(rules, default)| {
+        policy(&format!("version: 1\ndefault: {default}\nrules: [{}]\n", join(&rules)))
+    })
+}
+
+fn join(rules: &[String]) -> String {
+    rules.iter().map(|rule| rule.trim().trim_start_matches("- ")).collect::<Vec<_>>().join(", ")
+}
+
+fn any_value() -> impl Strategy<Value = Option<bool>> {
+    prop_oneof![Just(Some(true)), Just(Some(false)), Just(None)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// `R3.order`, with more rules, edits that change what rules read, and facts that several rules share.
+    #[test]
+    fn r3_order_decide_agrees_with_the_oracle_on_larger_policies(
+        policy in any_policy(),
+        known in [any_value(), any_value(), any_value()],
+        intent in 0..4_usize,
+        groups in any::<bool>(),
+        limit in 1..80_i32,
+        mode in 1..4_i32,
+    ) {
+        let intent = intents()[intent].clone();
+        let mut world = World::under(policy).calls("files.read", &format!(r#"{{"limit":{limit},"mode":"m{mode}"}}"#));
+        world.context = context(known, intent.clone());
+        let world = world.approvers(if groups { &["security"] } else { &[] });
+        let ruling = world.decide();
+        let default = world.policy.default_decision();
+        let holds = |arguments: &Arguments| matches(&world, arguments);
+        let case = Case {
+            rules: world.policy.rules(),
+            holds: &holds,
+            default: &default,
+            intent: intent.as_ref(),
+            action: &world.action,
+            approvers_exist: groups,
+            halted: false,
+            out_of_scope: false,
+            depends: None,
+        };
+        if let Err(difference) = oracle::compare(&oracle::judge(&case), &ruling) {
+            return Err(TestCaseError::fail(difference));
+        }
+        prop_assert_eq!(&ruling, &world.decide(), "R3.deterministic");
+    }
+}
+
+fn matches(world: &World, arguments: &Arguments) -> Vec<Match> {
+    let action = Action { arguments: arguments.clone(), ..world.action.clone() };
+    let question = countersign_core::decide::Question { action: &action, ..world.question() };
+    world.policy.rules().iter().map(|rule: &Rule| rule.matches(&question, &mut BTreeSet::new())).collect()
+}

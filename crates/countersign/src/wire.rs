@@ -1,0 +1,115 @@
+//! Putting the parts together: keys, policy, ledger, engine, gateway. The one place that knows them all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_engine::ports::SystemClock;
+use countersign_engine::recovery::Recovered;
+use countersign_engine::{Engine, Parts};
+use countersign_gateway::api::{self, ApiState};
+use countersign_gateway::guard::TurnedAway;
+use countersign_gateway::health::Health;
+use countersign_gateway::mcp::server::{Gateway, http};
+use countersign_gateway::run::{Bound, Listen, RunError};
+use countersign_receipt::keys::KeySet;
+use countersign_store::{KeyFolder, Options, Sqlite};
+
+use crate::commands::{keys, receipt};
+use crate::config::Config;
+use crate::error::CommandError;
+use crate::policies::{self, Files};
+use crate::watch::Watch;
+
+/// A daemon that has recovered and bound its sockets, and serves nobody yet.
+pub(crate) struct Daemon {
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// What the start found in the ledger.
+    pub(crate) recovered: Recovered,
+    /// The key that receipts are signed with.
+    pub(crate) key_id: String,
+    /// Where it listens: with port 0 the system chose one.
+    pub(crate) address: std::net::SocketAddr,
+    gateway: Gateway,
+    health: Arc<Health>,
+    turned_away: Arc<TurnedAway>,
+    bound: Bound,
+    policies: Vec<PathBuf>,
+    read: Files,
+}
+
+impl Daemon {
+    /// Reads everything, binds the sockets, then opens the ledger and recovers.
+    ///
+    /// # Errors
+    /// Something that it needs is missing, faulty or in use. Nothing was recorded then, unless the ledger failed.
+    pub(crate) async fn start(config: &Config) -> Result<Self, CommandError> {
+        let folder = KeyFolder::open(&config.keys).map_err(|error| keys::unusable(&error))?;
+        let trusted = KeySet::of(folder.public_keys())
+            .map_err(|error| CommandError::store("the public keys cannot be used").cause(&error))?;
+        let settings = Arc::new(config.gateway(trusted)?);
+        let (read, policy) = policies::read_and_load(&config.policies)?;
+        let listen = Listen { tcp: config.listen, socket: config.socket.clone() };
+        let bound = listen.bind().await.map_err(|error| not_served(&error))?;
+        let key_id = folder.signing().public().key_id().to_owned();
+        let (signing, disclosure) = folder.into_parts();
+        let store = config.store.clone();
+        let ledger = tokio::task::spawn_blocking(move || Sqlite::open(&store, &disclosure, Options::default()))
+            .await
+            .map_err(|error| CommandError::bug("opening the ledger was interrupted").cause(&error))?
+            .map_err(|error| receipt::unopened(&error))?;
+        let parts = Parts {
+            ledger: Arc::new(ledger),
+            signer: Arc::new(signing),
+            clock: Arc::new(SystemClock),
+            policy,
+            settings: config.engine(&settings),
+        };
+        let (engine, recovered) = Engine::start(parts).await.map_err(|failure| {
+            CommandError::store("the engine cannot start on this ledger").cause(&failure)
+        })?;
+        let gateway = Gateway::new(engine.clone(), settings)
+            .map_err(|error| CommandError::configuration("an upstream cannot work").cause(&error))?;
+        Ok(Self {
+            engine,
+            recovered,
+            key_id,
+            address: bound.address,
+            gateway,
+            health: Arc::default(),
+            turned_away: Arc::default(),
+            bound,
+            policies: config.policies.clone(),
+            read,
+        })
+    }
+
+    /// Serves, and watches the policies, until `shutdown` resolves.
+    ///
+    /// # Errors
+    /// A listener failed.
+    pub(crate) async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), CommandError> {
+        let Self { engine, gateway, health, turned_away, bound, policies, read, .. } = self;
+        let state = ApiState {
+            engine: engine.clone(),
+            settings: Arc::clone(gateway.settings()),
+            health: Arc::clone(&health),
+            turned_away: Arc::clone(&turned_away),
+        };
+        let routes = api::router(state).merge(http::router(gateway.clone(), turned_away));
+        let watching = tokio::spawn(Watch::new(policies, read, engine, health).run());
+        let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
+        watching.abort();
+        served.map_err(|error| not_served(&error))
+    }
+}
+
+fn not_served(error: &RunError) -> CommandError {
+    let failed = CommandError::configuration("the daemon cannot serve").cause(error);
+    match error {
+        RunError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            failed.hint("another program, perhaps another daemon, listens there; stop it, or change `listen` or `socket`")
+        }
+        _ => failed,
+    }
+}

@@ -1,0 +1,134 @@
+//! `tools/list`: what a caller may see, on record before it is seen, and what tools declare of themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use countersign_core::names::{SessionId, ToolName};
+use countersign_engine::Caller;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{Gateway, Route, SEPARATOR, locked, owner};
+use crate::mcp::upstream::{Owner, UpstreamError};
+
+/// The tools of one upstream as one owner sees them.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    tools: BTreeMap<String, Tool>,
+}
+
+#[derive(Debug)]
+struct Tool {
+    definition: Map<String, Value>,
+    schema: Option<Arc<Value>>,
+}
+
+impl Catalogue {
+    fn read(listed: &[Box<RawValue>]) -> Self {
+        let mut tools = BTreeMap::new();
+        for text in listed {
+            let Ok(Value::Object(definition)) = countersign_core::json::parse(text.get()) else { continue };
+            let Some(name) = definition.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
+            let schema = definition.get("inputSchema").cloned().map(Arc::new);
+            tools.insert(name, Tool { definition, schema });
+        }
+        Self { tools }
+    }
+
+    /// A tool's input schema.
+    #[must_use]
+    pub fn schema(&self, tool: &str) -> Option<Arc<Value>> {
+        self.tools.get(tool)?.schema.clone()
+    }
+}
+
+impl Gateway {
+    /// The result of `tools/list` for a caller; its text is on record before this returns.
+    ///
+    /// # Errors
+    /// It could not be recorded, or the only upstream cannot be reached; in words for the caller.
+    pub(super) async fn list(
+        &self,
+        route: &Route,
+        caller: &Caller,
+        session: &SessionId,
+    ) -> Result<Box<RawValue>, String> {
+        let owner = owner(caller, session);
+        let mut tools = Vec::new();
+        for upstream in self.upstreams_of(route) {
+            if caller.identity.out_of_scope(&upstream).is_some() {
+                continue;
+            }
+            match self.catalogue(route, &owner, &upstream).await {
+                Ok(catalogue) => tools.extend(self.visible(route, &upstream, &catalogue)),
+                Err(error) if route.upstream.is_some() => return Err(error.to_string()),
+                Err(error) => tracing::warn!(upstream, %error, "its tools are left out of the list"),
+            }
+        }
+        let list = super::raw(&serde_json::json!({ "tools": tools }));
+        let source = format!("tools/list {}", route.upstream.as_deref().unwrap_or("all"));
+        self.0
+            .engine
+            .observe(session, caller, &source, &BTreeSet::new(), list.get().into())
+            .await
+            .map_err(|failure| format!("the list could not be recorded: {failure}"))?;
+        Ok(list)
+    }
+
+    fn upstreams_of(&self, route: &Route) -> Vec<String> {
+        match &route.upstream {
+            Some(upstream) => vec![upstream.to_string()],
+            None => self
+                .0
+                .settings
+                .upstreams
+                .iter()
+                .filter(|(_, upstream)| upstream.connection.is_some())
+                .map(|(name, _)| name.clone())
+                .collect(),
+        }
+    }
+
+    /// Tools that no rule forbids whatever the call, named as they are called on this route.
+    fn visible(&self, route: &Route, upstream: &str, catalogue: &Catalogue) -> Vec<Value> {
+        let policy = Arc::clone(&self.0.engine.governing().policy);
+        let named = |(name, tool): (&String, &Tool)| {
+            if policy.always_forbids(&ToolName::new(upstream, name.as_str())) {
+                return None;
+            }
+            let mut definition = tool.definition.clone();
+            if route.upstream.is_none() {
+                definition.insert("name".into(), format!("{upstream}{SEPARATOR}{name}").into());
+            }
+            Some(Value::Object(definition))
+        };
+        catalogue.tools.iter().filter_map(named).collect()
+    }
+
+    pub(super) async fn catalogue(
+        &self,
+        route: &Route,
+        owner: &Owner,
+        upstream: &str,
+    ) -> Result<Arc<Catalogue>, UpstreamError> {
+        if let Some(known) = self.catalogue_if_known(owner, upstream) {
+            return Ok(known);
+        }
+        let listed = match &route.wrapped {
+            Some(connection) => connection.list_tools().await?,
+            None => self.0.pool.list_tools(owner, upstream).await?,
+        };
+        let catalogue = Arc::new(Catalogue::read(&listed));
+        locked(&self.0.tools).insert(self.catalogue_key(owner, upstream), Arc::clone(&catalogue));
+        Ok(catalogue)
+    }
+
+    pub(super) fn catalogue_if_known(&self, owner: &Owner, upstream: &str) -> Option<Arc<Catalogue>> {
+        locked(&self.0.tools).get(&self.catalogue_key(owner, upstream)).cloned()
+    }
+
+    fn catalogue_key(&self, owner: &Owner, upstream: &str) -> (Option<Owner>, String) {
+        let shared = self.0.pool.upstream(upstream).is_some_and(|upstream| upstream.shared);
+        ((!shared).then(|| owner.clone()), upstream.to_owned())
+    }
+}

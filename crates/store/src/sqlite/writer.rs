@@ -1,0 +1,270 @@
+//! The one thread that writes: it takes what waits, writes it in one transaction, and answers when that is durable.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use countersign_engine::ports::{AppendError, Appending, Batch, LedgerError, Record};
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
+
+use super::group::{Group, run};
+use super::seal::{Seal, Sealed};
+use super::{OpenError, Options, schema};
+use crate::faults::{self, Point};
+
+const GONE: &str = "its writer has stopped; restart the daemon";
+
+/// The way to the writing thread. Dropping it lets the thread finish what waits, and waits for that.
+pub(super) struct Writer {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    seal: Arc<Seal>,
+}
+
+enum Job {
+    Append(Append),
+    Check(oneshot::Sender<Result<(), LedgerError>>),
+}
+
+struct Append {
+    batch: Batch,
+    sealed: Vec<Option<Sealed>>,
+    answer: oneshot::Sender<Result<(), AppendError>>,
+}
+
+impl Writer {
+    /// Opens the file, which `lock` keeps from others, and starts the thread.
+    pub(super) fn start(
+        path: PathBuf,
+        lock: File,
+        options: Options,
+        seal: Arc<Seal>,
+    ) -> Result<Self, OpenError> {
+        let conn = schema::open_writer(&path, &options, &seal)?;
+        let (jobs, waiting) = sync_channel(options.queue);
+        let loop_ = Loop { conn: Some(conn), path: path.clone(), options, seal: seal.clone(), _lock: lock };
+        let thread = thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || loop_.run(&waiting))
+            .map_err(|error| OpenError::failed(&path, error))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), seal })
+    }
+
+    /// Seals on the caller's thread, since the writer is the narrow place.
+    pub(super) fn append(&self, batch: Batch) -> Appending {
+        let seal = |record: &Record| match &record.disclosures {
+            None => Ok(None),
+            Some(text) => self.seal.seal(&record.digest, text).map(Some).ok_or(()),
+        };
+        let Ok(sealed) = batch.records.iter().map(seal).collect() else {
+            return refusal(AppendError::Unavailable(
+                "the system gives no randomness to seal with".to_owned(),
+            ));
+        };
+        let (answer, answered) = oneshot::channel();
+        match self.submit(Job::Append(Append { batch, sealed, answer })) {
+            Ok(()) => Box::pin(async {
+                answered.await.unwrap_or_else(|_| Err(AppendError::Unavailable(GONE.to_owned())))
+            }),
+            Err(error) => refusal(error),
+        }
+    }
+
+    pub(super) async fn check(&self) -> Result<(), LedgerError> {
+        let (answer, answered) = oneshot::channel();
+        let unavailable = |error: AppendError| LedgerError::Unavailable(error.to_string());
+        self.submit(Job::Check(answer)).map_err(unavailable)?;
+        answered.await.unwrap_or_else(|_| Err(LedgerError::Unavailable(GONE.to_owned())))
+    }
+
+    fn submit(&self, job: Job) -> Result<(), AppendError> {
+        let gone = || AppendError::Unavailable(GONE.to_owned());
+        self.jobs.as_ref().ok_or_else(gone)?.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => AppendError::QueueFull,
+            TrySendError::Disconnected(_) => gone(),
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic over there has been answered to every caller as an error.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn refusal(error: AppendError) -> Appending {
+    Box::pin(async { Err(error) })
+}
+
+struct Loop {
+    /// None after a failed commit, until the file was opened anew.
+    conn: Option<Connection>,
+    path: PathBuf,
+    options: Options,
+    seal: Arc<Seal>,
+    _lock: File,
+}
+
+/// Why a whole group failed.
+struct Failure {
+    error: AppendError,
+    /// The state of the connection or of the disk is not known any more.
+    doubtful: bool,
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        Self { error, doubtful: false }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        let error = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => AppendError::DiskFull,
+            _ => AppendError::Unavailable(error.to_string()),
+        };
+        error.into()
+    }
+}
+
+impl Loop {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        let mut appends = Vec::with_capacity(self.options.group);
+        while let Ok(first) = jobs.recv() {
+            let mut checks = Vec::new();
+            let waiting = std::iter::once(first).chain(std::iter::from_fn(|| jobs.try_recv().ok()));
+            for job in waiting.take(self.options.group.max(1)) {
+                match job {
+                    Job::Append(append) => appends.push(append),
+                    Job::Check(answer) => checks.push(answer),
+                }
+            }
+            if !appends.is_empty() {
+                let answers = self.write(&appends);
+                for (append, answer) in appends.drain(..).zip(answers) {
+                    // Who no longer listens has still been recorded.
+                    let _ = append.answer.send(answer);
+                }
+            }
+            for answer in checks {
+                let _ =
+                    answer.send(self.check().map_err(|error| LedgerError::Unavailable(error.to_string())));
+            }
+        }
+    }
+
+    /// One answer for each append, in their order.
+    fn write(&mut self, appends: &[Append]) -> Vec<Result<(), AppendError>> {
+        let room = self.room();
+        match self.transact(appends, &room) {
+            Ok(answers) => answers,
+            Err(Failure { error, doubtful }) => {
+                tracing::error!(%error, batches = appends.len(), "the ledger could not be written");
+                if doubtful {
+                    self.conn = None;
+                }
+                vec![Err(error); appends.len()]
+            }
+        }
+    }
+
+    fn transact(
+        &mut self,
+        appends: &[Append],
+        room: &Result<(), AppendError>,
+    ) -> Result<Vec<Result<(), AppendError>>, Failure> {
+        self.reopen()?;
+        let (faults, conn) = (&self.options.faults, self.conn.as_ref().ok_or(Self::closed())?);
+        let written = faults::at(faults, &Point::Begin, || Group::begin(conn).map_err(Failure::from))
+            .and_then(|mut group| {
+                let answers = appends.iter().map(|append| match room {
+                    Err(error) if !append.batch.reserve => Ok(Err(error.clone())),
+                    _ => faults::at(faults, &Point::Write(&append.batch), || {
+                        group.add(&append.batch, &append.sealed).map_err(Failure::from)
+                    }),
+                });
+                let answers = answers.collect::<Result<Vec<_>, Failure>>()?;
+                Ok((answers, group.close()?))
+            });
+        match written {
+            Ok((answers, true)) => {
+                // From here on the records may be on the disk whatever is reported.
+                faults::at(faults, &Point::Commit, || run(conn, "COMMIT").map_err(Failure::from))
+                    .map_err(|failure| Failure { doubtful: true, ..failure })?;
+                Ok(answers)
+            }
+            Ok((answers, false)) => {
+                roll_back(conn)?;
+                Ok(answers)
+            }
+            Err(failure) => {
+                let doubtful = roll_back(conn).is_err();
+                Err(Failure { doubtful, ..failure })
+            }
+        }
+    }
+
+    /// Whether the disk has more room than is kept back for outcomes.
+    fn room(&self) -> Result<(), AppendError> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let disk = rustix::fs::statvfs(folder).map_err(|error| {
+            AppendError::Unavailable(format!("its disk does not tell its free space: {error}"))
+        })?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < self.options.keep_free {
+            return Err(AppendError::DiskFull);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), AppendError> {
+        let tried = self.try_out();
+        if tried.as_ref().is_err_and(|failure| failure.doubtful) {
+            self.conn = None;
+        }
+        tried.map_err(|failure| failure.error).and_then(|()| self.room())
+    }
+
+    fn try_out(&mut self) -> Result<(), Failure> {
+        self.reopen()?;
+        let conn = self.conn.as_ref().ok_or(Self::closed())?;
+        faults::at(&self.options.faults, &Point::Check, || {
+            run(conn, "BEGIN IMMEDIATE")?;
+            roll_back(conn)
+        })
+    }
+
+    fn reopen(&mut self) -> Result<(), Failure> {
+        if self.conn.is_some() {
+            return Ok(());
+        }
+        let conn = faults::at(&self.options.faults, &Point::Reopen, || {
+            schema::open_writer(&self.path, &self.options, &self.seal).map_err(|error| match error {
+                OpenError::Full(_) => Failure::from(AppendError::DiskFull),
+                other => Failure::from(AppendError::Unavailable(other.to_string())),
+            })
+        })?;
+        tracing::info!(path = %self.path.display(), "the ledger was opened again after a failed commit");
+        self.conn = Some(conn);
+        Ok(())
+    }
+
+    fn closed() -> Failure {
+        AppendError::Unavailable("it is closed after a failed commit".to_owned()).into()
+    }
+}
+
+/// Ends the transaction; SQLite may have ended it already, because of the error.
+fn roll_back(conn: &Connection) -> Result<(), Failure> {
+    if conn.is_autocommit() {
+        return Ok(());
+    }
+    run(conn, "ROLLBACK").map_err(|error| Failure { doubtful: true, ..Failure::from(error) })
+}

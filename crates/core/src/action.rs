@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::json::{self, JsonError};
 use crate::names::{ActionId, ToolName};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// One proposed tool call. Wrapper tools are resolved before this is built; the name as called is kept.
 #[derive(Clone, Debug)]
@@ -134,6 +134,8 @@ pub struct Contract {
     pub effect: Effect,
     /// JSON pointers of the arguments that name what is acted on (path, table, recipient); `None` = undeclared.
     pub selectors: Option<Vec<String>>,
+    /// How long its server may take for one call, where that is known.
+    pub time_limit: Option<Span>,
     /// The tool's own input schema, where its server gave one: which edits can be carried out.
     pub input_schema: Option<Arc<Value>>,
 }

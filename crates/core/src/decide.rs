@@ -445,7 +445,7 @@ fn add_to(sets: &mut BTreeMap<Arc<str>, Value>, name: &Arc<str>, value: &Value) 
     let merged = match sets.get(name) {
         Some(old) if &**name == DATA_CLASSIFICATION => {
             let mut all = as_list(old);
-            all.extend(as_list(value));
+            all.extend(as_list(value).into_iter().filter(|label| !as_list(old).contains(label)));
             Value::Array(all)
         }
         _ => value.clone(),

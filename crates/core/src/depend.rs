@@ -75,10 +75,13 @@ fn selected(action: &Action) -> Option<Vec<String>> {
     let pointers = action.contract.selectors.as_ref()?;
     let mut values = Vec::new();
     for pointer in pointers {
-        match action.arguments.value().pointer(pointer) {
-            Some(value) => collect(value, &mut values),
-            // A selector left out may mean everything.
-            None => values.push(String::new()),
+        let before = values.len();
+        if let Some(value) = action.arguments.value().pointer(pointer) {
+            collect(value, &mut values);
+        }
+        // A selector that is left out or empty may mean everything.
+        if values.len() == before {
+            values.push(String::new());
         }
     }
     Some(values)
@@ -86,7 +89,7 @@ fn selected(action: &Action) -> Option<Vec<String>> {
 
 fn collect(value: &Value, into: &mut Vec<String>) {
     match value {
-        Value::String(text) => into.push(text.to_lowercase()),
+        Value::String(text) => into.push(spelled_once(text)),
         Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
         Value::Object(members) => members.values().for_each(|member| collect(member, into)),
         Value::Null => into.push(String::new()),
@@ -94,10 +97,22 @@ fn collect(value: &Value, into: &mut Vec<String>) {
     }
 }
 
+/// One spelling for the many that a place may have. What climbs up may lead anywhere.
+fn spelled_once(text: &str) -> String {
+    let text = text.to_lowercase().replace('\\', "/");
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return String::new();
+    }
+    let root = if text.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
+}
+
 /// Prefixes and wildcards count: `/a` overlaps `/a/b`, `*` and `%` overlap what their fixed part begins.
 fn overlap(a: &str, b: &str) -> bool {
-    let fixed = |text: &str| text.split(['*', '%', '?']).next().unwrap_or_default().trim_end_matches('/').to_owned();
-    let (wild_a, wild_b) = (a.contains(['*', '%', '?']), b.contains(['*', '%', '?']));
+    const WILD: [char; 5] = ['*', '%', '?', '[', '{'];
+    let fixed = |text: &str| text.split(WILD).next().unwrap_or_default().trim_end_matches('/').to_owned();
+    let (wild_a, wild_b) = (a.contains(WILD), b.contains(WILD));
     let (a, b) = (fixed(a), fixed(b));
     let below = |parent: &str, child: &str, wild: bool| {
         child

@@ -53,10 +53,14 @@ impl Identity {
             .find(|party| !party.scope.is_empty() && !party.scope.iter().any(|s| s == upstream))
     }
 
-    /// Whether two requests come from the same human, service and agent.
+    /// Whether two requests come from the same human, service and agent, with the same rights: a retry with
+    /// fewer of them must not claim what was authorised with more.
     #[must_use]
     pub fn same_principal(&self, other: &Self) -> bool {
-        self.human.id == other.human.id && self.service.id == other.service.id && self.agent.id == other.agent.id
+        self.human == other.human
+            && self.service == other.service
+            && self.agent == other.agent
+            && self.delegation == other.delegation
     }
 
     /// The chains in which this identity's actions are counted across sessions.

@@ -22,8 +22,8 @@ use crate::names::ActionId;
 use crate::session::{Outcome, Status};
 use crate::time::{Span, Time};
 
-/// One action's state, and how long it may stay in one.
-#[derive(Clone, Debug)]
+/// One action's state, and how long it may stay in one. Not `Clone`: two of one could give two permits.
+#[derive(Debug)]
 pub struct Lifecycle {
     state: State,
     limits: Limits,
@@ -37,7 +37,7 @@ pub struct Limits {
     pub wait: Span,
     /// From authorisation until nobody may claim it any more.
     pub claim: Span,
-    /// From permit to outcome: the upstream's limit plus 30 s.
+    /// From permit to outcome, where the upstream's limit is not known.
     pub permit: Span,
 }
 
@@ -46,6 +46,9 @@ impl Default for Limits {
         Self { wait: Span::seconds(900), claim: Span::seconds(600), permit: Span::seconds(90) }
     }
 }
+
+/// From the end of an upstream's limit to the end of the permit.
+const GRACE: Span = Span::seconds(30);
 
 /// Where an action stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,8 +191,9 @@ pub enum Output {
 /// The right to run one action once. Made only here, only after its record is durable; spent by move.
 ///
 /// It is neither `Clone` nor `Copy`, and has no public constructor:
-/// ```compile_fail
-/// let permit = countersign_core::lifecycle::Permit { action: todo!(), until: todo!() };
+/// ```compile_fail,E0451
+/// use countersign_core::{lifecycle::Permit, time::Time};
+/// let permit = Permit { action: "act_1".into(), until: Time(0) };
 /// ```
 #[derive(Debug)]
 #[must_use = "a permit that is not spent becomes an unknown outcome"]
@@ -285,8 +289,17 @@ impl Lifecycle {
     pub fn handle(self, action: &Action, input: Input, now: Time) -> (Self, Output) {
         match (self.state.clone(), input) {
             (State::Recording { to, .. }, Input::Recorded) => self.arrive(action, *to),
-            (State::Recording { from, .. }, Input::NotRecorded) => (Self { state: *from, ..self }, Output::Unrecorded),
-            (State::New, Input::Ruled(ruling)) => self.submitted(ruling, now),
+            (State::Recording { from, .. }, Input::NotRecorded) => {
+                let deferred = self.deferred && *from != State::New;
+                (Self { state: *from, deferred, ..self }, Output::Unrecorded)
+            }
+            (State::New, Input::Ruled(ruling)) => self.submitted(action, ruling, now),
+            // What comes after the deadline comes too late, even before anybody noticed that it is over.
+            (State::Waiting { deadline, .. }, Input::Ruled(_) | Input::Escalated | Input::Answered(_))
+                if now >= deadline =>
+            {
+                (self, Output::Misplaced)
+            }
             (State::Waiting { on_person: false, deadline, .. }, Input::Ruled(ruling)) => {
                 self.ruled_again(ruling, deadline, now)
             }
@@ -305,7 +318,7 @@ impl Lifecycle {
             }
             (State::Authorised { until, .. }, Input::Ruled(_)) if now >= until => (self, Output::Misplaced),
             (State::Authorised { ruling, approved, .. }, Input::Ruled(again)) => {
-                self.claimed(&ruling, approved, again, now)
+                self.claimed(action, (&ruling, approved), again, now)
             }
             (State::Waiting { .. } | State::Authorised { .. }, Input::Halted(ruling)) => {
                 self.record(Transition::Resolved(ruling), State::Ended(End::Refused))
@@ -347,15 +360,20 @@ impl Lifecycle {
         Some(settled)
     }
 
+    /// A permit outlives its upstream's limit by so much that the outcome can be recorded.
+    fn permit_span(&self, action: &Action) -> Span {
+        action.contract.time_limit.map_or(self.limits.permit, |limit| limit + GRACE)
+    }
+
     fn record(self, transition: Transition, to: State) -> (Self, Output) {
         let state =
             State::Recording { from: Box::new(self.state), transition: transition.clone(), to: Box::new(to) };
         (Self { state, ..self }, Output::Record(transition))
     }
 
-    fn submitted(self, ruling: Arc<Ruling>, now: Time) -> (Self, Output) {
+    fn submitted(self, action: &Action, ruling: Arc<Ruling>, now: Time) -> (Self, Output) {
         let to = match &ruling.decision {
-            Decision::Allow => State::Permitted { until: now + self.limits.permit },
+            Decision::Allow => State::Permitted { until: now + self.permit_span(action) },
             Decision::Deny => State::Ended(End::Refused),
             Decision::StepUp(_) | Decision::Defer(_) => State::Waiting {
                 ruling: Arc::clone(&ruling),
@@ -370,14 +388,19 @@ impl Lifecycle {
     /// A wait for context is ruled on again. Its deadline never stretches.
     fn ruled_again(self, ruling: Arc<Ruling>, deadline: Time, now: Time) -> (Self, Output) {
         let to = match &ruling.decision {
-            Decision::Defer(_) => return (self, Output::Unchanged),
+            Decision::Defer(_) if ruling.escalate.is_none() => return (self, Output::Unchanged),
             Decision::Allow => State::Authorised {
                 ruling: Arc::clone(&ruling),
                 until: now + self.limits.claim,
                 approved: false,
             },
             Decision::Deny => State::Ended(End::Refused),
-            Decision::StepUp(_) => State::Waiting { ruling: Arc::clone(&ruling), deadline, on_person: true },
+            // A person is asked; rules that turn out to disagree escalate at once.
+            Decision::StepUp(_) | Decision::Defer(_) => State::Waiting {
+                ruling: Arc::clone(&ruling),
+                deadline: deadline.min(now + ruling.wait.unwrap_or(self.limits.wait)),
+                on_person: true,
+            },
         };
         self.record(Transition::Resolved(ruling), to)
     }
@@ -402,9 +425,15 @@ impl Lifecycle {
     }
 
     /// A live request claims what was authorised: it runs if the rules now say ALLOW or demand no more.
-    fn claimed(self, ruling: &Ruling, approved: bool, again: Arc<Ruling>, now: Time) -> (Self, Output) {
+    fn claimed(
+        self,
+        action: &Action,
+        (ruling, approved): (&Ruling, bool),
+        again: Arc<Ruling>,
+        now: Time,
+    ) -> (Self, Output) {
         if covers(ruling, approved, &again) {
-            let permitted = State::Permitted { until: now + self.limits.permit };
+            let permitted = State::Permitted { until: now + self.permit_span(action) };
             let released = Arc::new(Ruling { decision: Decision::Allow, ..(*again).clone() });
             return self.record(Transition::Ruled(released), permitted);
         }

@@ -52,8 +52,9 @@ impl Client {
             Some(url) => url.clone(),
             None => context.config()?.url(),
         };
-        let token = secrets::read_token(&asking.token_file)
-            .map_err(|error| CommandError::configuration("the token cannot be used").cause(&error).hint(error.hint()))?;
+        let token = secrets::read_token(&asking.token_file).map_err(|error| {
+            CommandError::configuration("the token cannot be used").cause(&error).hint(error.hint())
+        })?;
         Self::new(&url, Some(token))
     }
 
@@ -73,7 +74,9 @@ impl Client {
         })?;
         if token.is_some() && base.scheme() != "https" && !is_local(&base) {
             let said = format!("{url} is reached without TLS, and your token would be seen on the way");
-            return Err(CommandError::usage(said).hint("use https, or run the command on the daemon's machine"));
+            return Err(
+                CommandError::usage(said).hint("use https, or run the command on the daemon's machine")
+            );
         }
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -104,8 +107,14 @@ impl Client {
     ///
     /// # Errors
     /// The daemon is away.
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, CommandError> {
-        let url = self.base.join(path).map_err(|_| CommandError::usage(format!("`{path}` cannot be asked for")))?;
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, CommandError> {
+        let url =
+            self.base.join(path).map_err(|_| CommandError::usage(format!("`{path}` cannot be asked for")))?;
         let mut request = self.http.request(method, url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);

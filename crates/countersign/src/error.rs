@@ -95,7 +95,8 @@ impl CommandError {
 
     /// A fault of this program.
     pub(crate) fn bug(message: impl Into<String>) -> Self {
-        Self::new(Exit::Bug, message).hint("this should not happen; please report it with the command that you ran")
+        Self::new(Exit::Bug, message)
+            .hint("this should not happen; please report it with the command that you ran")
     }
 
     /// Adds an error and everything that caused it.

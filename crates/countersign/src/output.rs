@@ -52,9 +52,8 @@ impl Output {
     /// Standard output cannot be written. A reader that went away is no error.
     pub(crate) fn show(&self, view: &impl View) -> Result<(), CommandError> {
         if self.json {
-            let text = serde_json::to_string_pretty(view).map_err(|error| {
-                CommandError::bug("the result cannot be written as JSON").cause(&error)
-            })?;
+            let text = serde_json::to_string_pretty(view)
+                .map_err(|error| CommandError::bug("the result cannot be written as JSON").cause(&error))?;
             return self.raw(format!("{text}\n").as_bytes());
         }
         let mut page = Page::new(width());
@@ -110,7 +109,8 @@ impl Output {
             .with_default_directive(LevelFilter::INFO.into())
             .with_env_var(LOG)
             .from_env_lossy();
-        let ours = Targets::new().with_target("countersign", LevelFilter::TRACE).with_default(LevelFilter::WARN);
+        let ours =
+            Targets::new().with_target("countersign", LevelFilter::TRACE).with_default(LevelFilter::WARN);
         let ours = FilterExt::and(filter, ours);
         let ansi = match self.color {
             ColorChoice::Never => false,

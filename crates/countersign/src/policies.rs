@@ -73,7 +73,8 @@ impl Files {
         if depth > DEEPEST {
             return Err(unreadable(io::Error::other("its folders are nested too deep, or link in a circle")));
         }
-        let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(unreadable)?;
+        let entries =
+            fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(unreadable)?;
         for entry in entries {
             let path = entry.path();
             if entry.file_name().to_string_lossy().starts_with('.') {
@@ -134,7 +135,8 @@ pub(crate) fn unknown_groups(set: &PolicySet, known: &BTreeSet<String>) -> Vec<(
     let mut unknown = Vec::new();
     for rule in set.rules() {
         let Some(RuleAction::StepUp(approvers)) = &rule.action else { continue };
-        let unmet = |clause: &&BTreeSet<ApproverGroup>| !clause.iter().any(|group| known.contains(group.as_str()));
+        let unmet =
+            |clause: &&BTreeSet<ApproverGroup>| !clause.iter().any(|group| known.contains(group.as_str()));
         for clause in approvers.clauses().iter().filter(unmet) {
             let groups: Vec<&str> = clause.iter().map(ApproverGroup::as_str).collect();
             unknown.push((rule.id.as_str().into(), groups.join(" or ")));
@@ -142,7 +144,10 @@ pub(crate) fn unknown_groups(set: &PolicySet, known: &BTreeSet<String>) -> Vec<(
     }
     let asks = |action: &RuleAction| matches!(action, RuleAction::StepUp(_));
     let by_default = matches!(set.default_decision(), Decision::StepUp(_));
-    if known.is_empty() && unknown.is_empty() && (by_default || set.rules().iter().any(|r| r.action.iter().any(asks))) {
+    if known.is_empty()
+        && unknown.is_empty()
+        && (by_default || set.rules().iter().any(|r| r.action.iter().any(asks)))
+    {
         unknown.push(("default".into(), "any approver".to_owned()));
     }
     unknown
@@ -160,7 +165,7 @@ mod tests {
         for name in ["b.yaml", "team/a.yml", "team/.hidden/x.yaml", ".swap.yaml", "readme.md"] {
             fs::write(policies.join(name), "x").unwrap();
         }
-        let files = Files::read(&[policies.clone()]).unwrap();
+        let files = Files::read(std::slice::from_ref(&policies)).unwrap();
         let names: Vec<&str> = files.contents.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["b.yaml", "team/a.yml"]);
         let one = Files::read(&[policies.join("team/a.yml")]).unwrap();

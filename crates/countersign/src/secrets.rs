@@ -121,7 +121,8 @@ mod tests {
     fn a_file_that_others_get_at_is_refused_with_the_command_that_closes_it() {
         let home = tempfile::tempdir().unwrap();
         // What is above a temporary folder is closed on some machines; the test is about the mode of the file.
-        let reachable = |folder: &Path| folder.ancestors().all(|f| fs::metadata(f).unwrap().mode() & 0o011 != 0);
+        let reachable =
+            |folder: &Path| folder.ancestors().all(|f| fs::metadata(f).unwrap().mode() & 0o011 != 0);
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = file(home.path(), "0123456789abcdef", 0o640);
         if reachable(&home.path().canonicalize().unwrap()) {
@@ -139,7 +140,10 @@ mod tests {
         for text in ["short", "", "0123456789 abcdef", "0123456789abcdef\u{e9}"] {
             let error = read_token(&file(home.path(), text, 0o600)).unwrap_err();
             let said = format!("{error} {error:?}");
-            assert!(matches!(error, TokenError::Unfit { .. }) && (text.is_empty() || !said.contains(text)), "{said}");
+            assert!(
+                matches!(error, TokenError::Unfit { .. }) && (text.is_empty() || !said.contains(text)),
+                "{said}"
+            );
         }
         assert!(read_token(&home.path().join("none")).unwrap_err().hint().contains("umask 077"));
     }

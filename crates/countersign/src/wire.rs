@@ -96,10 +96,12 @@ impl Daemon {
             health: Arc::clone(&health),
             turned_away: Arc::clone(&turned_away),
         };
+        let refusals = tokio::spawn(api::summarise(state.clone()));
         let routes = api::router(state).merge(http::router(gateway.clone(), turned_away));
         let watching = tokio::spawn(Watch::new(policies, read, engine, health).run());
         let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
         watching.abort();
+        refusals.abort();
         served.map_err(|error| not_served(&error))
     }
 }

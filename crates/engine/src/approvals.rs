@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_core::action::Action;
 use countersign_core::decision::{Approvers, Decision, Missing, Ruling};
 use countersign_core::identity::Identity;
-use countersign_core::lifecycle::{Answer, Input, Output, State};
+use countersign_core::lifecycle::{Answer, Input, State};
 use countersign_core::names::{ActionId, ApproverGroup, SessionId};
 use countersign_core::session::Context;
 use countersign_core::time::Time;
@@ -100,34 +100,7 @@ impl Engine {
         if !yours {
             return Err(AnswerError::NotYours);
         }
-        let committed = committed.ok_or(AnswerError::NotWaiting)?;
-        let receipt = committed.receipt.clone();
-        if !approve {
-            self.leave_word(&session, id, &format!("{} refused it", approver.name), &receipt).await;
-        }
-        if let Output::Over(_) = self.recorded(&committed, id) {
-            self.closed(id);
-            self.reconsider_soon(&session);
-        }
-        Ok(receipt)
-    }
-
-    /// Tells the call that holds an action why it will not run.
-    pub(crate) async fn leave_word(&self, session: &SessionId, id: &ActionId, reason: &str, receipt: &ReceiptRef) {
-        let Ok(cell) = self.session(session).await else { return };
-        let rules = look(&cell.lock(), |context| {
-            context.find(id).map(|t| (t.ruling.because.step, t.ruling.because.rules.clone()))
-        });
-        let (step, rules) = rules.flatten().unwrap_or((countersign_core::decision::Step::Baseline, Vec::new()));
-        let refusal = crate::mediator::Refusal {
-            action: Some(id.clone()),
-            step,
-            rules,
-            reason: reason.into(),
-            hint: "choose another way, or talk to the people who were asked".into(),
-            receipt: Some(receipt.clone()),
-        };
-        cell.end(id, refusal);
+        Ok(committed.ok_or(AnswerError::NotWaiting)?.receipt)
     }
 }
 

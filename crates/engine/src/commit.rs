@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use countersign_core::decide::Question;
 use countersign_core::decision::Ruling;
-use countersign_core::lifecycle::{End, Input, Output, State, Transition};
+use countersign_core::lifecycle::{End, Input, Output, Permit, State, Transition};
 use countersign_core::names::{ActionId, Chain, SessionId};
-use countersign_core::session::{Change, Context, Principal};
+use countersign_core::session::{Change, Context, Outcome, Principal, Status};
 use countersign_core::time::Time;
 use countersign_receipt::v1;
+use tokio::sync::oneshot;
 
 use crate::engine::{Cells, Engine, Governing};
-use crate::mediator::ReceiptRef;
+use crate::mediate;
+use crate::mediator::{ReceiptRef, Report};
 use crate::ports::{AppendError, Appending, Batch, Epochs, Expected, Head, LedgerError, OpenAction, Record, RecordKind};
 use crate::record::seal::{Place, Sealed, seal};
 use crate::record::write::{Draft, Source, Wait};
-use crate::state::{Note, PrincipalState, SessionState, Slot};
+use crate::state::{Note, PrincipalState, SessionCell, SessionState, Slot};
 
 /// Tries before a decision on moving ground is given up (`contention`).
 const TRIES: u32 = 8;
@@ -68,27 +70,21 @@ pub(crate) enum Plan {
 #[derive(Debug)]
 pub(crate) struct Committed {
     pub(crate) receipt: ReceiptRef,
-    pub(crate) cells: CommittedIn,
     pub(crate) epochs: Epochs,
+    /// What the action's life says to it; `Unchanged` when the step was about no action.
+    pub(crate) output: Output,
 }
 
-/// Where it was recorded.
-pub(crate) struct CommittedIn {
-    cells: Cells,
-    reading: u64,
-}
-
-impl std::fmt::Debug for CommittedIn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CommittedIn({})", self.reading)
-    }
-}
-
+/// A step on its way to the disk.
 struct Pending {
     appending: Appending,
-    link: ReceiptRef,
+    receipt: ReceiptRef,
+    /// Which reading of the context took it in.
     reading: u64,
     epochs: Epochs,
+    about: Option<(ActionId, Transition)>,
+    /// Whether the action is new.
+    opens: bool,
 }
 
 enum Attempt {
@@ -153,21 +149,14 @@ impl Engine {
                 Attempt::Nothing => return Ok(None),
                 Attempt::Doubtful => continue,
             };
-            match pending.appending.await {
-                Ok(()) => {
-                    let cells = CommittedIn { cells, reading: pending.reading };
-                    return Ok(Some(Committed { receipt: pending.link, cells, epochs: pending.epochs }));
-                }
-                Err(AppendError::Conflict(_)) => cells.doubt(),
+            match self.land(session, cells, pending).await {
+                Ok(committed) => return Ok(Some(committed)),
+                Err(AppendError::Conflict(_)) => {}
+                // Whoever raised the epoch is about to put what belongs to it in force.
                 Err(AppendError::EpochMoved) => {
-                    cells.doubt();
-                    // Whoever raised the epoch is about to put what belongs to it in force.
                     tokio::time::sleep(Duration::from_millis(1 << attempt.min(6))).await;
                 }
-                Err(error) => {
-                    cells.doubt();
-                    return Err(Failure::Append(error));
-                }
+                Err(error) => return Err(Failure::Append(error)),
             }
         }
         Err(Failure::Contention)
@@ -250,21 +239,81 @@ impl Engine {
             join(chain, state, &change, &sealed, &mut batch);
         }
         session.head = Some(head_of(&sealed));
-        if let Some(about) = about {
-            session.note(&about.action.id.clone(), about.noted(&sealed));
+        let moved = about.map(|about| {
+            let noted = about.noted(&sealed);
+            session.note(&about.action.id, noted);
+            (about.action.id.clone(), about.transition)
+        });
+        let opens = !batch.open.is_empty();
+        for open in &batch.open {
+            self.opened(&open.action, &open.session);
         }
-        let link = ReceiptRef { id: sealed.link.id.as_str().into(), digest: sealed.record.digest };
+        let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: sealed.record.digest };
         let appending = self.0.ledger.append(batch);
-        Ok(Attempt::Pending(Pending { appending, link, reading: session.reading, epochs: governing.epochs }))
+        let (reading, epochs) = (session.reading, governing.epochs);
+        Ok(Attempt::Pending(Pending { appending, receipt, reading, epochs, about: moved, opens }))
     }
 
-    /// Tells an action's life that its record is durable. Anyone who waits in the session is woken.
-    pub(crate) fn recorded(&self, committed: &Committed, id: &ActionId) -> Output {
-        let cells = &committed.cells.cells;
+    /// Waits for the disk, then tells the action's life. This runs to its end even when the caller goes: what
+    /// is on record must not stay untold.
+    async fn land(&self, session: &SessionId, cells: Cells, pending: Pending) -> Result<Committed, AppendError> {
+        let (engine, session) = (self.clone(), session.clone());
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(async move {
+            let landed = engine.landed(&session, &cells, pending).await;
+            if let Err(Ok(Committed { output: Output::Release(permit), .. })) = tell.send(landed) {
+                engine.unused(session, &permit);
+            }
+        });
+        told.await.unwrap_or_else(|_| Err(AppendError::Unavailable("the daemon is stopping".into())))
+    }
+
+    async fn landed(&self, session: &SessionId, cells: &Cells, pending: Pending) -> Result<Committed, AppendError> {
+        let Pending { appending, receipt, reading, epochs, about, opens } = pending;
+        if let Err(error) = appending.await {
+            cells.doubt();
+            if let (true, Some((id, _))) = (opens, &about) {
+                self.closed(id);
+            }
+            return Err(error);
+        }
+        let output = match &about {
+            Some((id, transition)) => self.recorded(session, cells, reading, (id, transition), &receipt),
+            None => Output::Unchanged,
+        };
+        Ok(Committed { receipt, epochs, output })
+    }
+
+    /// A permit whose caller is gone: nothing was sent.
+    fn unused(&self, session: SessionId, permit: &Permit) {
+        let outcome = Outcome {
+            status: Status::NothingSent,
+            labels: [].into(),
+            output: None,
+            error: Some("the caller left before the permit could be used".into()),
+        };
+        let (engine, id) = (self.clone(), permit.action().clone());
+        tokio::spawn(async move {
+            if let Err(error) = engine.settle_by_id(&id, Report { session, outcome }).await {
+                tracing::warn!(action = %id, %error, "an unused permit is left to its deadline");
+            }
+        });
+    }
+
+    /// Tells an action's life that its record is durable. Anyone who waits in the session is woken; where the
+    /// action is over, what waited for it is decided again.
+    fn recorded(
+        &self,
+        session: &SessionId,
+        cells: &Cells,
+        reading: u64,
+        (id, transition): (&ActionId, &Transition),
+        receipt: &ReceiptRef,
+    ) -> Output {
         let output = {
             let mut slot = cells.session.lock();
             match &mut *slot {
-                Slot::Known(state) if state.reading == committed.cells.reading => {
+                Slot::Known(state) if state.reading == reading => {
                     let now = self.now().max(state.context.last());
                     let output = state.context.handle(id, Input::Recorded, now).0;
                     if state.context.find(id).is_none() {
@@ -276,17 +325,24 @@ impl Engine {
                 _ => Output::Misplaced,
             }
         };
-        leave_word(&cells.session, id, &output, committed);
+        leave_word(&cells.session, id, transition, &output, receipt);
         cells.session.announce();
+        if let Output::Refuse(_) | Output::Over(_) = &output {
+            self.closed(id);
+            self.reconsider_soon(session);
+        }
         output
     }
 }
 
 /// Tells the call that holds an action that it is over, before that call is woken.
-fn leave_word(cell: &crate::state::SessionCell, id: &ActionId, output: &Output, committed: &Committed) {
-    match output {
-        Output::Refuse(ruling) => cell.end(id, crate::mediate::refusal(id, ruling, Some(committed))),
-        Output::Over(End::Expired) => cell.end(id, crate::mediate::expired(id, committed)),
+fn leave_word(cell: &SessionCell, id: &ActionId, transition: &Transition, output: &Output, receipt: &ReceiptRef) {
+    match (output, transition) {
+        (Output::Refuse(ruling), _) => cell.end(id, mediate::refusal(id, ruling, receipt)),
+        (Output::Over(End::Expired), _) => cell.end(id, mediate::expired(id, receipt)),
+        (Output::Over(End::Refused), Transition::Answered(answer)) => {
+            cell.end(id, mediate::refused_by(id, &answer.by, receipt));
+        }
         _ => {}
     }
 }

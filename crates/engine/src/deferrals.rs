@@ -99,10 +99,6 @@ impl Engine {
                 return false;
             }
         };
-        let over = matches!(self.recorded(&committed, id), Output::Refuse(_));
-        if over {
-            self.closed(id);
-        }
-        over
+        matches!(committed.output, Output::Refuse(_))
     }
 }

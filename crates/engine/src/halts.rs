@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::decide::{Environment, Halt};
 use countersign_core::decision::Step;
-use countersign_core::lifecycle::{Input, Output};
+use countersign_core::lifecycle::Input;
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_receipt::v1;
 use countersign_receipt::values::Plain;
@@ -100,8 +100,7 @@ impl Engine {
     }
 
     async fn stop(&self, halt: &Halt, session: &SessionId, id: &ActionId) -> Result<(), Failure> {
-        let committed = self
-            .transact(session, |turn| {
+        self.transact(session, |turn| {
                 let context = &turn.session.context;
                 let covered =
                     context.find(id).is_some_and(|t| halt.covers(&t.action, &t.identity, context));
@@ -113,11 +112,6 @@ impl Engine {
                 turn.advance(id, Input::Halted(Arc::new(ruling)))
             })
             .await?;
-        if let Some(committed) = committed
-            && let Output::Refuse(_) = self.recorded(&committed, id)
-        {
-            self.closed(id);
-        }
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use countersign_core::session::{Outcome, Status};
 use crate::commit::{Committed, Failure, Turn};
 use crate::engine::Engine;
 use crate::mediator::{
-    Mediator, OpenSession, Opening, Proceed, Proceeding, Refusal, Report, Settled, Submission, Unrecorded,
+    Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled, Submission, Unrecorded,
 };
 use crate::record::write::edited;
 use crate::suspended::{Hold, On, Suspended};
@@ -105,8 +105,6 @@ impl Engine {
             .await
             .map_err(|failure| Unrecorded(failure.to_string()))?
             .ok_or_else(|| Unrecorded("the action is not one that is waiting for an outcome".into()))?;
-        self.recorded_and_over(&committed, id);
-        self.reconsider_soon(&session);
         Ok(Settled { receipt: committed.receipt })
     }
 
@@ -115,6 +113,9 @@ impl Engine {
         let action = Arc::new(self.action(&submission));
         let identity = Arc::clone(&submission.caller.identity);
         let how = (submission.caller.face, submission.caller.enforcement);
+        let Some(hold) = Hold::take(self, &submission.session, &action.id).await else {
+            return self.refused_unrecorded(&action.id, &Failure::Moved);
+        };
         let mut ruled = None;
         let committed = self
             .transact(&submission.session, |turn| {
@@ -133,28 +134,24 @@ impl Engine {
             (Ok(None), _) | (_, None) => return self.refused_unrecorded(&action.id, &Failure::Moved),
         };
         self.0.counts.verdict(ruling.verdict());
-        self.opened(&action.id, &submission.session);
-        let Some(hold) = Hold::take(self, &submission.session, &action.id).await else {
-            return self.refused_unrecorded(&action.id, &Failure::Moved);
-        };
-        self.enforce(&committed, &action, &ruling, hold).await
+        self.enforce(committed, &action, &ruling, hold).await
     }
 
     /// What a durable ruling means for the call that is waiting for it.
     pub(crate) async fn enforce(
         &self,
-        committed: &Committed,
+        committed: Committed,
         action: &Arc<Action>,
         ruling: &Arc<Ruling>,
         hold: Hold,
     ) -> Proceeding {
-        match self.recorded(committed, &action.id) {
+        let Committed { receipt, epochs, output } = committed;
+        match output {
             Output::Release(permit) => {
                 let action = match edited(action, ruling) {
                     Some(arguments) => Arc::new(Action { arguments, ..(**action).clone() }),
                     None => Arc::clone(action),
                 };
-                let (receipt, epochs) = (committed.receipt.clone(), committed.epochs);
                 let (verdict, session) = (ruling.verdict(), hold.session().clone());
                 let because = ruling.because.clone();
                 Proceeding::Proceed(Box::new(Proceed {
@@ -167,18 +164,14 @@ impl Engine {
                     epochs,
                 }))
             }
-            Output::Refuse(ruling) => {
-                self.closed(&action.id);
-                self.reconsider_soon(hold.session());
-                Proceeding::Refused(Box::new(refusal(&action.id, &ruling, Some(committed))))
-            }
+            Output::Refuse(ruling) => Proceeding::Refused(Box::new(refusal(&action.id, &ruling, &receipt))),
             Output::Ask(approvers) => {
-                Proceeding::Suspended(Box::new(Suspended::new(hold, On::Person(approvers), &committed.receipt)))
+                Proceeding::Suspended(Box::new(Suspended::new(hold, On::Person(approvers), &receipt)))
             }
             Output::Await(missing) => {
-                Proceeding::Suspended(Box::new(Suspended::new(hold, On::Context(missing), &committed.receipt)))
+                Proceeding::Suspended(Box::new(Suspended::new(hold, On::Context(missing), &receipt)))
             }
-            Output::Escalate => self.escalate(committed, action, ruling, hold).await,
+            Output::Escalate => self.escalate(receipt, action, ruling, hold).await,
             _ => self.refused_unrecorded(&action.id, &Failure::Moved),
         }
     }
@@ -186,7 +179,7 @@ impl Engine {
     /// Rules disagree and somebody can settle it: a person is asked at once.
     async fn escalate(
         &self,
-        first: &Committed,
+        first: ReceiptRef,
         action: &Arc<Action>,
         ruling: &Arc<Ruling>,
         hold: Hold,
@@ -194,12 +187,9 @@ impl Engine {
         let asked = self.transact(hold.session(), |turn| turn.advance(&action.id, Input::Escalated)).await;
         let approvers = ruling.escalate.clone().unwrap_or_default();
         let receipt = match asked {
-            Ok(Some(committed)) => {
-                let _asked = self.recorded(&committed, &action.id);
-                committed.receipt
-            }
+            Ok(Some(committed)) => committed.receipt,
             // It goes on waiting for the rules to agree, up to its deadline.
-            Ok(None) | Err(_) => first.receipt.clone(),
+            Ok(None) | Err(_) => first,
         };
         Proceeding::Suspended(Box::new(Suspended::new(hold, On::Person(approvers), &receipt)))
     }
@@ -234,13 +224,6 @@ impl Engine {
             hint: "open a session of your own".into(),
             receipt: None,
         })
-    }
-
-    /// Tells the life that its end is on record, and forgets the action where it is over.
-    pub(crate) fn recorded_and_over(&self, committed: &Committed, id: &ActionId) {
-        if let Output::Over(_) | Output::Refuse(_) = self.recorded(committed, id) {
-            self.closed(id);
-        }
     }
 
     pub(crate) fn refused_unrecorded(&self, id: &ActionId, failure: &Failure) -> Proceeding {
@@ -282,26 +265,38 @@ pub(crate) fn deny(step: Step, reason: Arc<str>, policy: &PolicyRef) -> Ruling {
 }
 
 /// What a recorded DENY says to the one who called.
-pub(crate) fn refusal(id: &ActionId, ruling: &Ruling, committed: Option<&Committed>) -> Refusal {
+pub(crate) fn refusal(id: &ActionId, ruling: &Ruling, receipt: &ReceiptRef) -> Refusal {
     Refusal {
         action: Some(id.clone()),
         step: ruling.because.step,
         rules: ruling.because.rules.clone(),
         reason: Arc::clone(&ruling.because.reason),
         hint: hint(ruling.because.step).into(),
-        receipt: committed.map(|committed| committed.receipt.clone()),
+        receipt: Some(receipt.clone()),
+    }
+}
+
+/// What a person's no says to the one who called.
+pub(crate) fn refused_by(id: &ActionId, by: &str, receipt: &ReceiptRef) -> Refusal {
+    Refusal {
+        action: Some(id.clone()),
+        step: Step::Baseline,
+        rules: Vec::new(),
+        reason: format!("{by} was asked and refused it").into(),
+        hint: "choose another way, or talk to the people who were asked".into(),
+        receipt: Some(receipt.clone()),
     }
 }
 
 /// What the end of a wait says to the one who called.
-pub(crate) fn expired(id: &ActionId, committed: &Committed) -> Refusal {
+pub(crate) fn expired(id: &ActionId, receipt: &ReceiptRef) -> Refusal {
     Refusal {
         action: Some(id.clone()),
         step: Step::Uncertain,
         rules: Vec::new(),
         reason: "its time was over before it was authorised and used".into(),
         hint: "call again to ask again".into(),
-        receipt: Some(committed.receipt.clone()),
+        receipt: Some(receipt.clone()),
     }
 }
 

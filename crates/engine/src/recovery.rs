@@ -89,11 +89,7 @@ impl Engine {
             output: None,
             error: Some("the daemon stopped between the permit and the outcome".into()),
         };
-        let committed =
-            self.transact(session, |turn| turn.advance(id, Input::Settled(outcome.clone()))).await?;
-        if let Some(committed) = committed {
-            self.recorded_and_over(&committed, id);
-        }
+        self.transact(session, |turn| turn.advance(id, Input::Settled(outcome.clone()))).await?;
         Ok(())
     }
 
@@ -109,10 +105,7 @@ impl Engine {
                 continue;
             }
             match self.transact(&session, |turn| turn.advance(&id, Input::Due)).await {
-                Ok(Some(committed)) => {
-                    self.recorded_and_over(&committed, &id);
-                    self.reconsider(&session).await;
-                }
+                Ok(Some(_)) => self.reconsider(&session).await,
                 Ok(None) => {}
                 Err(failure) => tracing::warn!(action = %id, %failure, "an expiry could not be recorded; tried again"),
             }

@@ -116,12 +116,7 @@ impl Suspended {
         loop {
             changed.mark_unchanged();
             match self.standing().await {
-                Standing::Authorised => {
-                    let (engine, id) = (self.hold.engine.clone(), self.hold.action.clone());
-                    // A caller that leaves now must not leave a recorded ruling untold to the action's life.
-                    let claimed = tokio::spawn(self.claim()).await;
-                    return claimed.unwrap_or_else(|_| engine.refused_unrecorded(&id, &Failure::Moved));
-                }
+                Standing::Authorised => return self.claim().await,
                 Standing::Over(refusal) => return Proceeding::Refused(refusal),
                 Standing::Waiting(on, _) => self.on = on,
                 Standing::Between => {}
@@ -178,7 +173,7 @@ impl Suspended {
             .await;
         match (committed, subject) {
             (Ok(Some(committed)), Some((action, ruling))) => {
-                engine.enforce(&committed, &action, &ruling, self.hold).await
+                engine.enforce(committed, &action, &ruling, self.hold).await
             }
             (Err(failure), _) => engine.refused_unrecorded(id, &failure),
             _ => engine.refused_unrecorded(id, &Failure::Moved),

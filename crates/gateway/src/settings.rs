@@ -7,6 +7,7 @@ use std::time::Duration;
 use countersign_core::action::{Contract, Effect};
 use countersign_core::identity::Party;
 use countersign_core::names::ToolName;
+use countersign_core::time::Span;
 use countersign_receipt::keys::KeySet;
 
 use crate::auth::Credentials;
@@ -94,11 +95,14 @@ impl Settings {
     /// What is declared about a tool; unknown where nobody declared anything.
     #[must_use]
     pub fn contract(&self, tool: &ToolName) -> Arc<Contract> {
-        let declared = self.upstreams.get(tool.upstream()).and_then(|upstream| upstream.tools.get(tool.tool()));
-        Arc::new(declared.map_or_else(Contract::default, |declared| Contract {
+        let upstream = self.upstreams.get(tool.upstream());
+        let declared = upstream.and_then(|upstream| upstream.tools.get(tool.tool())).cloned().unwrap_or_default();
+        let limit = upstream.and_then(|upstream| upstream.connection.as_ref()).map(|config| config.call_limit);
+        Arc::new(Contract {
             effect: declared.effect,
-            selectors: declared.selectors.clone(),
+            selectors: declared.selectors,
+            time_limit: limit.map(|limit| Span(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX))),
             input_schema: None,
-        }))
+        })
     }
 }

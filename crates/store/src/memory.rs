@@ -12,8 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_engine::ports::{
-    AppendError, Appending, Batch, Epochs, Head, Ledger, LedgerError, OpenAction, Query, RecordKind,
-    Stored,
+    AppendError, Appending, Batch, Epochs, Head, Ledger, LedgerError, OpenAction, Query, RecordKind, Stored,
 };
 
 use crate::faults::{self, Hook, Point, Verdict};

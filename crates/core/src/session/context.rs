@@ -18,7 +18,7 @@ use crate::time::Time;
 pub const DATA_CLASSIFICATION: &str = "data_classification";
 
 /// The fold over one session's chain.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Context {
     opened: Opened,
     labels: BTreeSet<Arc<str>>,
@@ -46,8 +46,10 @@ pub struct GivenFact {
 }
 
 /// An action that the session still has to do with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Tracked {
+    /// Its number among the actions of the session: order that no clock can turn round.
+    pub number: u64,
     /// The action as submitted.
     pub action: Arc<Action>,
     /// Who acts.
@@ -88,6 +90,9 @@ impl Context {
     pub fn replay(&mut self, entry: &Entry) -> Result<Change, Inconsistent> {
         self.last = self.last.max(entry.at);
         match &entry.what {
+            What::Submitted { action, .. } if self.tracked.contains_key(&action.id) => {
+                Err(Inconsistent(format!("action {} was submitted twice", action.id)))
+            }
             What::Submitted { action, identity, transition } => {
                 let change = self.note(&action.tool, transition);
                 self.track(action, identity, transition);
@@ -151,7 +156,7 @@ impl Context {
         (output, change)
     }
 
-    /// Takes a new action in, with its first ruling.
+    /// Takes a new action in, with its first ruling; `Misplaced` when the session has to do with it already.
     pub fn submit(
         &mut self,
         action: &Arc<Action>,
@@ -159,6 +164,9 @@ impl Context {
         ruling: Arc<Ruling>,
         now: Time,
     ) -> (Output, Change) {
+        if self.tracked.contains_key(&action.id) {
+            return (Output::Misplaced, Change::default());
+        }
         self.track(action, identity, &Transition::Ruled(Arc::clone(&ruling)));
         self.handle(&action.id, Input::Ruled(ruling), now)
     }
@@ -166,6 +174,7 @@ impl Context {
     fn track(&mut self, action: &Arc<Action>, identity: &Arc<Identity>, transition: &Transition) {
         let Transition::Ruled(ruling) = transition else { return };
         let tracked = Tracked {
+            number: self.submitted,
             action: Arc::clone(action),
             identity: Arc::clone(identity),
             ruling: Arc::clone(ruling),
@@ -320,7 +329,7 @@ impl Context {
     /// Deferred actions that are not over, oldest first: what later ones may depend on.
     pub fn deferred(&self) -> impl Iterator<Item = &Tracked> {
         let mut deferred: Vec<&Tracked> = self.tracked.values().filter(|t| t.is_deferred()).collect();
-        deferred.sort_by(|a, b| (a.action.submitted_at, &a.action.id).cmp(&(b.action.submitted_at, &b.action.id)));
+        deferred.sort_by_key(|tracked| tracked.number);
         deferred.into_iter()
     }
 }

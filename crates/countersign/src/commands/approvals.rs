@@ -93,8 +93,10 @@ impl Waiting {
             let questions = list(&answer.body, "/approvals").iter().cloned().zip(arguments).collect();
             Some(Self { exact, questions })
         });
-        read.ok_or_else(|| CommandError::away("the daemon's list of approvals is not one that this program knows")
-            .hint("use the program and the daemon of one version"))
+        read.ok_or_else(|| {
+            CommandError::away("the daemon's list of approvals is not one that this program knows")
+                .hint("use the program and the daemon of one version")
+        })
     }
 }
 
@@ -128,16 +130,26 @@ fn show(page: &mut Page, question: &Value, arguments: &str) {
     }
     let who = |role: &str| text(&format!("/identity/{role}/id")).to_owned();
     let known = text("/identity/source");
-    page.pair("who", &format!("{} of {}, for {} (known by {known})", who("agent"), who("service"), who("human")));
+    page.pair(
+        "who",
+        &format!("{} of {}, for {} (known by {known})", who("agent"), who("service"), who("human")),
+    );
     let request = text("/original_request");
-    page.pair("user asked", if request.is_empty() { "(nobody entitled said what the user asked)" } else { request });
+    page.pair(
+        "user asked",
+        if request.is_empty() { "(nobody entitled said what the user asked)" } else { request },
+    );
     page.pair("why", &format!("{} ({})", text("/reason"), joined(question, "/rules", ", ")));
     let prior = question.pointer("/prior_actions").and_then(Value::as_object).into_iter().flatten();
     let prior: Vec<String> = prior.map(|(tool, count)| format!("{tool} x{count}")).collect();
     page.pair("before this", if prior.is_empty() { "nothing".to_owned() } else { prior.join(", ") }.as_str());
     page.pair("data seen", &joined(question, "/classifications", ", "));
-    let groups: Vec<String> = list(question, "/approvers").iter().map(|clause| joined(clause, "", " or ")).collect();
-    page.pair("asked", if groups.is_empty() { "any approver".to_owned() } else { groups.join(" and ") }.as_str());
+    let groups: Vec<String> =
+        list(question, "/approvers").iter().map(|clause| joined(clause, "", " or ")).collect();
+    page.pair(
+        "asked",
+        if groups.is_empty() { "any approver".to_owned() } else { groups.join(" and ") }.as_str(),
+    );
     page.pair("policy", &format!("{} version {}", text("/policy/id"), text("/policy/version")));
     page.pair("session", &format!("{} ({})", text("/session"), text("/source")));
     page.pair("refused at", text("/deadline"));

@@ -68,15 +68,18 @@ pub(crate) fn public(folder: &Path) -> Result<KeySet, CommandError> {
             .cause(&error)
             .hint("`countersign keys init` makes a key folder")
     })?;
-    KeySet::parse(&text)
-        .map_err(|error| CommandError::store(format!("the public keys {} cannot be used", path.display())).cause(&error))
+    KeySet::parse(&text).map_err(|error| {
+        CommandError::store(format!("the public keys {} cannot be used", path.display())).cause(&error)
+    })
 }
 
 /// What is wrong with a key folder, and what to do.
 pub(crate) fn unusable(error: &KeysError) -> CommandError {
     let failed = CommandError::store("the keys cannot be used").cause(error);
     match error {
-        KeysError::Missing(_) => failed.hint("run `countersign keys init` once, and keep a backup of the folder"),
+        KeysError::Missing(_) => {
+            failed.hint("run `countersign keys init` once, and keep a backup of the folder")
+        }
         _ => failed,
     }
 }
@@ -109,7 +112,10 @@ impl View for Listed {
     fn show(&self, page: &mut Page) {
         match self.made {
             Some(true) => page.good(&format!("Made the keys in {}.", self.folder.display())),
-            Some(false) => page.line(&format!("The keys in {} were there already; nothing was changed.", self.folder.display())),
+            Some(false) => page.line(&format!(
+                "The keys in {} were there already; nothing was changed.",
+                self.folder.display()
+            )),
             None => {}
         }
         let row = |key: &Key| [key.key_id.clone(), key.algorithm.to_owned(), key.public_key.clone()];

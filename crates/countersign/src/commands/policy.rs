@@ -30,16 +30,26 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, CommandError> {
     let Args::Check(Check { paths }) = args;
     // With paths the configuration is not needed; where there is one, it says which approvers exist.
     let config = if paths.is_empty() { Some(context.config()?) } else { context.config().ok() };
-    let paths = if paths.is_empty() { config.as_ref().map(|c| c.policies.clone()).unwrap_or_default() } else { paths };
+    let paths = if paths.is_empty() {
+        config.as_ref().map(|c| c.policies.clone()).unwrap_or_default()
+    } else {
+        paths
+    };
     let set = policies::load(&paths)?;
-    let warnings = config.iter().flat_map(|config| policies::unknown_groups(&set, config.groups())).map(unasked).collect();
+    let warnings = config
+        .iter()
+        .flat_map(|config| policies::unknown_groups(&set, config.groups()))
+        .map(unasked)
+        .collect();
     context.output.show(&Checked::of(&set, warnings))?;
     Ok(Exit::Ok)
 }
 
 /// In words, that a question would reach nobody.
 pub(crate) fn unasked((rule, groups): (std::sync::Arc<str>, String)) -> String {
-    format!("rule `{rule}` asks {groups} for approval, and the configuration has no such approver: it waits until it is refused")
+    format!(
+        "rule `{rule}` asks {groups} for approval, and the configuration has no such approver: it waits until it is refused"
+    )
 }
 
 #[derive(Serialize)]

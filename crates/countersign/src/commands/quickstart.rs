@@ -81,7 +81,10 @@ impl View for Begun {
     fn show(&self, page: &mut Page) {
         page.heading("An agent's tool calls go through Countersign to real MCP servers");
         page.pair("gateway", &format!("{}/mcp", self.url));
-        page.pair("folder", &format!("{} (configuration, policy, keys, tokens, ledger)", self.folder.display()));
+        page.pair(
+            "folder",
+            &format!("{} (configuration, policy, keys, tokens, ledger)", self.folder.display()),
+        );
         page.blank();
     }
 }
@@ -103,7 +106,10 @@ impl View for Serving {
             "  {{\"mcpServers\": {{\"desk\": {{\"url\": \"{}/mcp\", \"headers\": {{\"Authorization\": \"Bearer <{folder}/tokens/agent>\"}}}}}}}}",
             self.url
         ));
-        page.pair("policy", &format!("{folder}/policies/desk.yaml (change it: it is read again within a second)"));
+        page.pair(
+            "policy",
+            &format!("{folder}/policies/desk.yaml (change it: it is read again within a second)"),
+        );
         page.pair("approve", &format!("countersign --config {folder}/countersign.yaml approvals list --token-file {folder}/tokens/approver --url {}", self.url));
         page.blank();
         page.warning("Not covered: what does not pass this gateway. An agent's built-in shell, editor and browser act without it; take them away or wrap them.");

@@ -30,7 +30,8 @@ pub(super) async fn run(_: Args, context: &Context) -> Result<Exit, CommandError
 
 /// Resolves when the process is told to stop.
 pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, CommandError> {
-    let listen = |kind| signal(kind).map_err(|error| CommandError::bug("signals cannot be listened to").cause(&error));
+    let listen =
+        |kind| signal(kind).map_err(|error| CommandError::bug("signals cannot be listened to").cause(&error));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
@@ -123,10 +124,18 @@ impl View for Started {
         page.pair("signing key", &self.key_id);
         let Recovered { unknown, waiting } = self.recovered;
         if unknown + waiting > 0 {
-            page.pair("recovered", &format!("{waiting} actions go on waiting; the outcome of {unknown} is unknown, and recorded so"));
+            page.pair(
+                "recovered",
+                &format!(
+                    "{waiting} actions go on waiting; the outcome of {unknown} is unknown, and recorded so"
+                ),
+            );
         }
         if self.halts > 0 {
-            page.warning(&format!("{} halts are in force; `countersign halt --resume` takes one back.", self.halts));
+            page.warning(&format!(
+                "{} halts are in force; `countersign halt --resume` takes one back.",
+                self.halts
+            ));
         }
         for warning in &self.warnings {
             page.warning(&format!("warning: {warning}"));

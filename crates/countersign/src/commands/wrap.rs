@@ -85,7 +85,9 @@ async fn greet(
     let answer = answer.map_err(|error| away(&error))?.map_err(|error| away(&error))?;
     match serde_json::from_slice(&answer) {
         Ok(Welcome::Welcome) => Ok((read, write)),
-        Ok(Welcome::Refused(reason)) => Err(CommandError::configuration(format!("the daemon refuses: {reason}"))),
+        Ok(Welcome::Refused(reason)) => {
+            Err(CommandError::configuration(format!("the daemon refuses: {reason}")))
+        }
         Err(error) => Err(away(&error)),
     }
 }
@@ -129,7 +131,9 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin)
 }
 
 async fn end(child: &mut Child) {
-    let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) else { return };
+    let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) else {
+        return;
+    };
     if tokio::time::timeout(LEAVE, child.wait()).await.is_err() {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _ = child.wait().await;

@@ -14,8 +14,7 @@ use serde_saphyr::Spanned;
 use super::fault::Faults;
 use super::{Config, Read, credentials, file, upstreams};
 
-const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7080);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7080);
 const HOUR: u64 = 3600;
 const MONTH: u64 = 30 * 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
@@ -43,6 +42,7 @@ impl TryFrom<Read> for Config {
         };
         let held = credentials::check(holders, &folder, &mut faults);
         credentials::odd(&held, &known, socket.is_some(), &mut oddities);
+        upstreams::odd(&upstreams, socket.is_some(), &mut oddities);
         let hold = number(file.hold.as_ref(), "hold", 0..=HOUR, 45, &mut faults);
         let times = times(&file.limits, &mut faults);
         let max_body = bytes(file.limits.max_body.as_ref(), "limits.max_body", &mut faults);
@@ -85,8 +85,9 @@ struct Times {
 }
 
 fn times(limits: &file::Limits, faults: &mut Faults) -> Times {
-    let mut seconds =
-        |value: &Option<Spanned<u64>>, name, default| span(number(value.as_ref(), name, 1..=MONTH, default, faults));
+    let mut seconds = |value: &Option<Spanned<u64>>, name, default| {
+        span(number(value.as_ref(), name, 1..=MONTH, default, faults))
+    };
     Times {
         wait: seconds(&limits.wait, "limits.wait", 900),
         claim: seconds(&limits.claim, "limits.claim", 600),
@@ -107,8 +108,13 @@ fn listen(written: Option<&Spanned<String>>, faults: &mut Faults) -> SocketAddr 
     match written.value.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => return address,
         Ok(address) => {
-            let said = format!("`{address}` is reached from other machines; that needs TLS, and TLS is not configured");
-            let hint = format!("listen on 127.0.0.1:{} and let a TLS proxy on this machine forward to it", address.port());
+            let said = format!(
+                "`{address}` is reached from other machines; that needs TLS, and TLS is not configured"
+            );
+            let hint = format!(
+                "listen on 127.0.0.1:{} and let a TLS proxy on this machine forward to it",
+                address.port()
+            );
             faults.at(written, said, hint);
         }
         Err(_) => {
@@ -121,7 +127,11 @@ fn listen(written: Option<&Spanned<String>>, faults: &mut Faults) -> SocketAddr 
 
 fn policies(written: &Spanned<Vec<Spanned<PathBuf>>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
     if written.value.is_empty() {
-        faults.at(written, "there is no policy", "name at least one file or folder: `policies: [./policies]`");
+        faults.at(
+            written,
+            "there is no policy",
+            "name at least one file or folder: `policies: [./policies]`",
+        );
     }
     written.value.iter().map(|path| within(folder, &path.value)).collect()
 }
@@ -132,7 +142,11 @@ fn hosts(written: &[Spanned<String>], faults: &mut Faults) -> BTreeSet<String> {
         let name = host.value.to_ascii_lowercase();
         let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         if name.is_empty() || !name.bytes().all(sound) {
-            faults.at(host, format!("`{}` is not a host name", host.value), "write the name alone, without scheme, port or path");
+            faults.at(
+                host,
+                format!("`{}` is not a host name", host.value),
+                "write the name alone, without scheme, port or path",
+            );
         } else {
             hosts.insert(name);
         }
@@ -156,7 +170,11 @@ pub(super) fn number(
     let Some(written) = written else { return default };
     if !bounds.contains(&written.value) {
         let said = format!("`{name}: {}` is out of bounds", written.value);
-        faults.at(written, said, format!("it goes from {} to {}; {default} where nothing is said", bounds.start(), bounds.end()));
+        faults.at(
+            written,
+            said,
+            format!("it goes from {} to {}; {default} where nothing is said", bounds.start(), bounds.end()),
+        );
         return default;
     }
     written.value
@@ -165,7 +183,8 @@ pub(super) fn number(
 /// A size within bounds, or the default of 4 MiB.
 pub(super) fn bytes(written: Option<&Spanned<u64>>, name: &str, faults: &mut Faults) -> usize {
     let default = u64::try_from(envelope::DEFAULT_LIMIT).unwrap_or(4 * MIB);
-    usize::try_from(number(written, name, 1024..=256 * MIB, default, faults)).unwrap_or(envelope::DEFAULT_LIMIT)
+    usize::try_from(number(written, name, 1024..=256 * MIB, default, faults))
+        .unwrap_or(envelope::DEFAULT_LIMIT)
 }
 
 fn span(seconds: u64) -> Span {

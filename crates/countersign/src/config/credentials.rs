@@ -56,7 +56,8 @@ impl Token {
 
 /// Checks the blocks; reads no token.
 pub(super) fn check(blocks: Blocks, folder: &Path, faults: &mut Faults) -> Held {
-    let mut held = Held { tokens: Vec::new(), local: Vec::new(), groups: BTreeSet::new(), scopes: Vec::new() };
+    let mut held =
+        Held { tokens: Vec::new(), local: Vec::new(), groups: BTreeSet::new(), scopes: Vec::new() };
     for agent in blocks.identity.tokens {
         let place = place(&agent);
         let file::AgentToken { token_file, token_sha256, human, service, agent, roles, scope } = agent.value;
@@ -67,16 +68,17 @@ pub(super) fn check(blocks: Blocks, folder: &Path, faults: &mut Faults) -> Held 
         held.tokens.extend(source.map(|source| Token { source, place, role }));
     }
     check_local(blocks.identity.local, &mut held, faults);
-    let mut add = |holders: file::Holders, role: &dyn Fn(std::sync::Arc<str>) -> Role, faults: &mut Faults| {
-        for holder in holders.tokens {
-            let place = place(&holder);
-            let file::Holder { token_file, token_sha256, name } = holder.value;
-            named(&name, "name", faults);
-            let source = source(&place, token_file, token_sha256, folder, faults);
-            let role = role(name.value.as_str().into());
-            held.tokens.extend(source.map(|source| Token { source, place, role }));
-        }
-    };
+    let mut add =
+        |holders: file::Holders, role: &dyn Fn(std::sync::Arc<str>) -> Role, faults: &mut Faults| {
+            for holder in holders.tokens {
+                let place = place(&holder);
+                let file::Holder { token_file, token_sha256, name } = holder.value;
+                named(&name, "name", faults);
+                let source = source(&place, token_file, token_sha256, folder, faults);
+                let role = role(name.value.as_str().into());
+                held.tokens.extend(source.map(|source| Token { source, place, role }));
+            }
+        };
     add(blocks.hosts, &|name| Role::Host { name }, faults);
     add(blocks.auditors, &|name| Role::Auditor { name }, faults);
     add(blocks.operators, &|name| Role::Operator { name }, faults);
@@ -105,7 +107,12 @@ fn check_local(local: Vec<file::LocalAgent>, held: &mut Held, faults: &mut Fault
 }
 
 /// Flat roles and scope hold for all three.
-fn parties(ids: [Spanned<String>; 3], roles: &[String], scope: &[Spanned<String>], faults: &mut Faults) -> [Party; 3] {
+fn parties(
+    ids: [Spanned<String>; 3],
+    roles: &[String],
+    scope: &[Spanned<String>],
+    faults: &mut Faults,
+) -> [Party; 3] {
     let scope: Vec<String> = scope.iter().map(|upstream| upstream.value.clone()).collect();
     for (id, what) in ids.iter().zip(["human", "service", "agent"]) {
         named(id, what, faults);
@@ -115,7 +122,11 @@ fn parties(ids: [Spanned<String>; 3], roles: &[String], scope: &[Spanned<String>
 
 fn named(name: &Spanned<String>, what: &str, faults: &mut Faults) {
     if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
-        faults.at(name, format!("`{what}` is empty or has control characters"), "write the name as receipts are to show it");
+        faults.at(
+            name,
+            format!("`{what}` is empty or has control characters"),
+            "write the name as receipts are to show it",
+        );
     }
 }
 
@@ -137,7 +148,11 @@ fn source(
             parsed.map(Source::Digest)
         }
         _ => {
-            faults.at(place, "a credential has exactly one of `token_file` and `token_sha256`", "keep one of them");
+            faults.at(
+                place,
+                "a credential has exactly one of `token_file` and `token_sha256`",
+                "keep one of them",
+            );
             None
         }
     }
@@ -162,12 +177,16 @@ fn place<T>(spanned: &Spanned<T>) -> Spanned<()> {
 pub(super) fn odd(held: &Held, upstreams: &BTreeSet<&str>, socket: bool, oddities: &mut Faults) {
     let known: Vec<&str> = upstreams.iter().copied().collect();
     for scope in held.scopes.iter().filter(|scope| !upstreams.contains(scope.value.as_str())) {
-        let said = format!("the scope names `{}`, which is not an upstream here, so it opens nothing", scope.value);
+        let said =
+            format!("the scope names `{}`, which is not an upstream here, so it opens nothing", scope.value);
         oddities.at(scope, said, super::fault::suggest(&scope.value, &known));
     }
     let agents = held.tokens.iter().any(|token| matches!(token.role, Role::Agent(_)));
     if !agents && held.local.is_empty() {
-        oddities.whole("there is no agent credential, so every call is refused", "add one under `identity.tokens`");
+        oddities.whole(
+            "there is no agent credential, so every call is refused",
+            "add one under `identity.tokens`",
+        );
     }
     if !socket && !held.local.is_empty() {
         oddities.whole("`identity.local` has no use without `socket`", "add `socket: ./countersign.sock`");

@@ -62,9 +62,10 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::SerdeMissingField { field, .. } => {
             (format!("the key `{field}` is missing"), required(field).map(str::to_owned))
         }
-        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
-            (format!("this should be {expected}"), Some("see docs/src/configuration.md for the form of each key".into()))
-        }
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => (
+            format!("this should be {expected}"),
+            Some("see docs/src/configuration.md for the form of each key".into()),
+        ),
         Error::InvalidScalar { ty, .. } => (format!("this is not a value of the kind `{ty}`"), None),
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().map_or_else(String::new, |key| format!(" `{key}`"));
@@ -85,7 +86,9 @@ fn required(field: &str) -> Option<&'static str> {
         "sqlite" => "write the path of the ledger's file: `sqlite: ./countersign.db`",
         "keys" => "write `keys: ./keys` and run `countersign keys init`",
         "policies" => "write `policies: [./policies]`; without a policy nothing could be decided",
-        "human" | "service" | "agent" => "every agent credential says on whose behalf, through which service and which agent",
+        "human" | "service" | "agent" => {
+            "every agent credential says on whose behalf, through which service and which agent"
+        }
         "name" => "every credential names its holder, as receipts will",
         _ => return None,
     })
@@ -95,7 +98,9 @@ fn required(field: &str) -> Option<&'static str> {
 pub(super) fn suggest(written: &str, known: &[&str]) -> String {
     let near = known.iter().map(|word| (distance(written, word), word)).min();
     match near {
-        Some((distance, word)) if distance <= 2.max(written.chars().count() / 3) => format!("did you mean `{word}`?"),
+        Some((distance, word)) if distance <= 2.max(written.chars().count() / 3) => {
+            format!("did you mean `{word}`?")
+        }
         _ => format!("known here: {}", known.join(", ")),
     }
 }

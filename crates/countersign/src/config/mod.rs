@@ -89,7 +89,8 @@ impl Config {
     pub(crate) fn load(path: &Path) -> Result<Self, CommandError> {
         let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
         Self::parse(path, &text).map_err(|faults| {
-            CommandError::configuration(format!("the configuration {} cannot be used", path.display())).faults(faults)
+            CommandError::configuration(format!("the configuration {} cannot be used", path.display()))
+                .faults(faults)
         })
     }
 
@@ -190,7 +191,8 @@ pub(crate) fn own_uid() -> u32 {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
-    let failed = CommandError::configuration(format!("the configuration {} cannot be read", path.display())).cause(error);
+    let failed = CommandError::configuration(format!("the configuration {} cannot be read", path.display()))
+        .cause(error);
     if error.kind() == std::io::ErrorKind::NotFound {
         return failed
             .hint("name it with --config FILE, or run the command in its folder")

@@ -59,12 +59,18 @@ fn the_configuration_of_the_issue_works_as_written() {
     assert_eq!(config.policies, [home.path().join("policies")]);
     let settings = config.gateway(KeySet::default()).unwrap();
     let roles = tokens.map(|token| settings.credentials.role(&token).unwrap().to_string());
-    let expected =
-        ["the agent desk-agent-1", "the host desk", "the approver bob@example.com", "the operator ops@example.com"];
+    let expected = [
+        "the agent desk-agent-1",
+        "the host desk",
+        "the approver bob@example.com",
+        "the operator ops@example.com",
+    ];
     assert_eq!(roles, expected);
     assert!(settings.credentials.role("something-else-entirely").is_none());
     let connection = settings.upstreams["files"].connection.clone().unwrap();
-    let UpstreamKind::Stdio { command, env, cwd } = connection.kind else { panic!("not started as a command") };
+    let UpstreamKind::Stdio { command, env, cwd } = connection.kind else {
+        panic!("not started as a command")
+    };
     assert_eq!(command, ["npx", "-y", "@modelcontextprotocol/server-filesystem", "./sandbox"]);
     assert!(env.is_empty() && cwd == home.path());
     assert_eq!(connection.labels, ["INTERNAL"]);
@@ -74,11 +80,15 @@ fn the_configuration_of_the_issue_works_as_written() {
 fn flat_roles_and_scope_hold_for_all_three_identities() {
     let home = tempfile::tempdir().unwrap();
     let tokens = ["agent", "host", "bob", "ops"].map(|name| token(home.path(), name));
-    let config = Config::parse(&home.path().join("c.yaml"), ISSUE).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let config =
+        Config::parse(&home.path().join("c.yaml"), ISSUE).unwrap_or_else(|faults| panic!("{faults:?}"));
     let settings = config.gateway(KeySet::default()).unwrap();
     let Some(Role::Agent(agent)) = settings.credentials.role(&tokens[0]) else { panic!("not an agent") };
     for party in [&agent.human, &agent.service, &agent.agent] {
-        assert_eq!((party.roles.as_slice(), party.scope.as_slice()), (&["analyst".to_owned()][..], &["files".to_owned()][..]));
+        assert_eq!(
+            (party.roles.as_slice(), party.scope.as_slice()),
+            (&["analyst".to_owned()][..], &["files".to_owned()][..])
+        );
     }
 }
 
@@ -86,7 +96,10 @@ fn flat_roles_and_scope_hold_for_all_three_identities() {
 fn what_is_not_said_has_the_documented_default() {
     let config = parse(LEAST).unwrap_or_else(|faults| panic!("{faults:?}"));
     assert_eq!((config.hold.as_secs(), config.max_body, config.max_dependents), (45, 4 * 1024 * 1024, 16));
-    assert_eq!([config.limits.wait, config.limits.claim, config.limits.permit].map(Span::as_seconds), [900, 600, 90]);
+    assert_eq!(
+        [config.limits.wait, config.limits.claim, config.limits.permit].map(Span::as_seconds),
+        [900, 600, 90]
+    );
     assert_eq!([config.window_idle, config.fact_validity].map(Span::as_seconds), [1800, 900]);
     assert_eq!(config.url(), "http://127.0.0.1:7080");
     assert_eq!(config.store, Path::new("/etc/cs/c.db"));
@@ -122,17 +135,27 @@ allowed_hosts: [Gate.example.com]
     assert_eq!(config.socket.as_deref(), Some(Path::new("/etc/cs/run/cs.sock")));
     assert_eq!(config.limits.permit.as_seconds(), 150);
     let mut faults = Faults::of(&config.file);
-    let resolved = upstreams::resolve(&config.upstreams, |name| (name == "WEB_TOKEN").then(|| "Bearer x".into()), &mut faults);
+    let resolved = upstreams::resolve(
+        &config.upstreams,
+        |name| (name == "WEB_TOKEN").then(|| "Bearer x".into()),
+        &mut faults,
+    );
     assert!(faults.is_empty());
-    let UpstreamKind::Http { headers, .. } = &resolved["web"].connection.as_ref().unwrap().kind else { panic!() };
+    let UpstreamKind::Http { headers, .. } = &resolved["web"].connection.as_ref().unwrap().kind else {
+        panic!()
+    };
     assert_eq!((headers["Authorization"].as_str(), headers["X-Team"].as_str()), ("Bearer x", "desk"));
-    let UpstreamKind::Stdio { command, env, .. } = &resolved["local_files"].connection.as_ref().unwrap().kind else {
+    let UpstreamKind::Stdio { command, env, .. } = &resolved["local_files"].connection.as_ref().unwrap().kind
+    else {
         panic!()
     };
     assert_eq!(command, &["/etc/cs/bin/server", "--root", "./x"]);
     assert_eq!(env["TOKEN"], "${env:X}");
     assert!(resolved["editor"].connection.is_none());
-    assert_eq!(resolved["web"].tools["send"].selectors.as_deref(), Some(&["/to".to_owned(), "/cc".to_owned()][..]));
+    assert_eq!(
+        resolved["web"].tools["send"].selectors.as_deref(),
+        Some(&["/to".to_owned(), "/cc".to_owned()][..])
+    );
     let _: ToolName = ToolName::new("web", "send");
 }
 
@@ -142,7 +165,10 @@ fn a_variable_that_is_not_set_is_named_with_its_place() {
     let config = parse(&format!("{LEAST}{text}")).unwrap_or_else(|faults| panic!("{faults:?}"));
     let error = config.gateway(KeySet::default()).unwrap_err();
     let fault = error.faults.first().unwrap().to_string();
-    assert!(fault.contains(":5:") && fault.contains("NOT_SET_ANYWHERE") && fault.contains("env.A"), "{fault}");
+    assert!(
+        fault.contains(":5:") && fault.contains("NOT_SET_ANYWHERE") && fault.contains("env.A"),
+        "{fault}"
+    );
 }
 
 #[test]
@@ -150,7 +176,10 @@ fn each_fault_has_its_line_its_column_and_a_hint() {
     let cases = [
         ("upstream: {}\n", "5:1: unknown key `upstream` (hint: did you mean `upstreams`?)"),
         ("hold: soon\n", "5:7: "),
-        ("hold: 99999\n", "5:7: `hold: 99999` is out of bounds (hint: it goes from 0 to 3600; 45 where nothing is said)"),
+        (
+            "hold: 99999\n",
+            "5:7: `hold: 99999` is out of bounds (hint: it goes from 0 to 3600; 45 where nothing is said)",
+        ),
         ("keys: ./other\n", "5:1: the key `keys` is there twice (hint: keep one of them)"),
         (
             "listen: 0.0.0.0:7080\n",
@@ -184,7 +213,10 @@ fn each_fault_has_its_line_its_column_and_a_hint() {
             "upstreams: { a: { command: [x], tools: { t: { selectors: [to.name] } } } }\n",
             "5:59: `to.name` is not a JSON pointer (hint: begin it with a slash: `/to/name`)",
         ),
-        ("upstreams: { a: { command: [x], env: { B: 7 } } }\n", "5:43: this should be a text in quotes, or {from_env: NAME}"),
+        (
+            "upstreams: { a: { command: [x], env: { B: 7 } } }\n",
+            "5:40: this should be a text in quotes, or {from_env: NAME}",
+        ),
         (
             "hosts: { tokens: [{ name: x }] }\n",
             "5:19: a credential has exactly one of `token_file` and `token_sha256` (hint: keep one of them)",
@@ -214,7 +246,10 @@ fn a_missing_key_and_another_version_are_explained() {
     let found = parse("version: 2\nstore: { sqlite: x }\nkeys: k\npolicies: []\n").err().unwrap();
     assert!(found[0].contains("version 2") && found[1].contains("there is no policy"), "{found:?}");
     let found = parse("version: 1\nstore: { sqlite: x }\npolicies: [p]\n").err().unwrap();
-    assert!(found[0].contains("`keys` is missing") && found[0].contains("countersign keys init"), "{found:?}");
+    assert!(
+        found[0].contains("`keys` is missing") && found[0].contains("countersign keys init"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -225,7 +260,8 @@ fn a_token_in_two_roles_is_refused_and_both_are_named() {
         "{LEAST}hosts: {{ tokens: [{{ token_file: tokens/one, name: desk }}] }}\n\
          operators: {{ tokens: [{{ token_file: tokens/one, name: ops }}] }}\n"
     );
-    let config = Config::parse(&home.path().join("c.yaml"), &text).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let config =
+        Config::parse(&home.path().join("c.yaml"), &text).unwrap_or_else(|faults| panic!("{faults:?}"));
     let fault = config.gateway(KeySet::default()).unwrap_err().faults.remove(0);
     assert_eq!((fault.line, fault.column), (6, 23));
     assert_eq!(
@@ -242,9 +278,12 @@ fn a_person_may_be_in_two_groups_with_one_token() {
         "{LEAST}approvers:\n  a: {{ tokens: [{{ token_file: tokens/bob, name: bob }}] }}\n  \
          b: {{ tokens: [{{ token_file: tokens/bob, name: bob }}] }}\n"
     );
-    let config = Config::parse(&home.path().join("c.yaml"), &yaml).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let config =
+        Config::parse(&home.path().join("c.yaml"), &yaml).unwrap_or_else(|faults| panic!("{faults:?}"));
     let settings = config.gateway(KeySet::default()).unwrap();
-    let Some(Role::Approver { groups, .. }) = settings.credentials.role(&text) else { panic!("not an approver") };
+    let Some(Role::Approver { groups, .. }) = settings.credentials.role(&text) else {
+        panic!("not an approver")
+    };
     assert_eq!(groups.len(), 2);
 }
 
@@ -259,11 +298,12 @@ fn a_digest_stands_for_a_token_that_is_kept_elsewhere() {
 #[test]
 fn what_is_allowed_and_probably_not_meant_is_said() {
     let text = "identity: { local: [{ uid: 1, human: a, service: b, agent: c, scope: [fils] }] }\n\
-                upstreams: { files: { command: [x] } }\n";
+                upstreams: { files: { command: [x] }, editor: { wrapped: true } }\n";
     let config = parse(&format!("{LEAST}{text}")).unwrap_or_else(|faults| panic!("{faults:?}"));
     let said: Vec<String> = config.oddities.iter().map(ToString::to_string).collect();
     assert!(said.iter().any(|s| s.contains("`fils`") && s.contains("did you mean `files`?")), "{said:?}");
     assert!(said.iter().any(|s| s.contains("no use without `socket`")), "{said:?}");
+    assert!(said.iter().any(|s| s.contains("`editor` is wrapped, and there is no socket")), "{said:?}");
 }
 
 #[test]

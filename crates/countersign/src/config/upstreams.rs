@@ -41,7 +41,11 @@ impl Upstream {
 }
 
 /// Checks `upstreams:`.
-pub(super) fn check(written: Entries<file::Upstream>, folder: &Path, faults: &mut Faults) -> BTreeMap<String, Upstream> {
+pub(super) fn check(
+    written: Entries<file::Upstream>,
+    folder: &Path,
+    faults: &mut Faults,
+) -> BTreeMap<String, Upstream> {
     let mut upstreams = BTreeMap::new();
     for (name, upstream) in written.0 {
         check_name(&name, faults);
@@ -59,7 +63,8 @@ fn check_name(name: &Spanned<String>, faults: &mut Faults) {
     let sound = begins && text.bytes().all(|b| letter(b) || matches!(b, b'_' | b'-'));
     if !sound || text.contains("__") || text.ends_with('_') {
         let said = format!("`{text}` is not a name for an upstream");
-        let hint = "use a-z, 0-9, `-` and single `_`, beginning with a letter or digit and not ending with `_`";
+        let hint =
+            "use a-z, 0-9, `-` and single `_`, beginning with a letter or digit and not ending with `_`";
         faults.at(name, said, hint);
     }
 }
@@ -67,20 +72,28 @@ fn check_name(name: &Spanned<String>, faults: &mut Faults) {
 fn one(name: &Spanned<String>, upstream: file::Upstream, folder: &Path, faults: &mut Faults) -> Upstream {
     let mut from_env = Vec::new();
     let labels: BTreeSet<Arc<str>> = labels(&upstream.labels, faults);
-    let connection = connection(name, &upstream, folder, &mut from_env, faults).map(|connection| UpstreamConfig {
-        labels: labels.iter().map(ToString::to_string).collect(),
-        ..connection
+    let connection = connection(name, &upstream, folder, &mut from_env, faults).map(|connection| {
+        UpstreamConfig { labels: labels.iter().map(ToString::to_string).collect(), ..connection }
     });
     if let Some(Err(error)) = connection.as_ref().map(UpstreamConfig::validate) {
         faults.at(name, error.to_string(), "correct the upstream's address, command, variables or headers");
     }
-    let tools = upstream.tools.0.into_iter().map(|(tool, declared)| (tool.value, declare(declared, faults))).collect();
+    let tools = upstream
+        .tools
+        .0
+        .into_iter()
+        .map(|(tool, declared)| (tool.value, declare(declared, faults)))
+        .collect();
     Upstream { settings: UpstreamSettings { connection, labels, tools }, from_env }
 }
 
 fn labels(written: &[Spanned<String>], faults: &mut Faults) -> BTreeSet<Arc<str>> {
     for label in written.iter().filter(|label| label.value.trim().is_empty()) {
-        faults.at(label, "a label is empty", "name a classification that your policy knows, as in `labels: [INTERNAL]`");
+        faults.at(
+            label,
+            "a label is empty",
+            "name a classification that your policy knows, as in `labels: [INTERNAL]`",
+        );
     }
     written.iter().map(|label| label.value.as_str().into()).collect()
 }
@@ -105,7 +118,10 @@ fn connection(
         }
         (None, Some(url), false) => {
             stray(&upstream.env, "env", "a server with a `url` has `headers`", faults);
-            UpstreamKind::Http { url: url.value.clone(), headers: values(&upstream.headers, "headers", from_env) }
+            UpstreamKind::Http {
+                url: url.value.clone(),
+                headers: values(&upstream.headers, "headers", from_env),
+            }
         }
         (None, None, true) => {
             stray(&upstream.headers, "headers", "`wrap` starts the server, under its own user", faults);
@@ -114,7 +130,11 @@ fn connection(
         }
         _ => {
             let said = format!("upstream `{}` must be reached in exactly one way", name.value);
-            faults.at(name, said, "give it one of `command: [PROGRAM, ...]`, `url: https://...` and `wrapped: true`");
+            faults.at(
+                name,
+                said,
+                "give it one of `command: [PROGRAM, ...]`, `url: https://...` and `wrapped: true`",
+            );
             return None;
         }
     };
@@ -151,7 +171,8 @@ fn values(written: &Entries<Value>, block: &str, from_env: &mut Vec<FromEnv>) ->
         let text = match value {
             Value::Text(text) => text.clone(),
             Value::FromEnv(variable) => {
-                from_env.push(FromEnv { setting: format!("{block}.{}", name.value), variable: variable.clone() });
+                from_env
+                    .push(FromEnv { setting: format!("{block}.{}", name.value), variable: variable.clone() });
                 String::new()
             }
         };
@@ -175,6 +196,15 @@ fn pointer(written: &Spanned<String>, faults: &mut Faults) {
     }
 }
 
+/// What is allowed and probably not meant.
+pub(super) fn odd(upstreams: &BTreeMap<String, Upstream>, socket: bool, oddities: &mut Faults) {
+    let wrapped = upstreams.iter().filter(|(_, upstream)| upstream.settings.connection.is_none());
+    for (name, _) in wrapped.filter(|_| !socket) {
+        let said = format!("upstream `{name}` is wrapped, and there is no socket to reach it by");
+        oddities.whole(said, "add `socket: ./countersign.sock`");
+    }
+}
+
 /// Checks `wrappers:`.
 pub(super) fn wrappers(written: Entries<file::Wrapper>, faults: &mut Faults) -> BTreeMap<String, Wrapper> {
     let mut wrappers = BTreeMap::new();
@@ -183,8 +213,11 @@ pub(super) fn wrappers(written: Entries<file::Wrapper>, faults: &mut Faults) -> 
             pointer(place, faults);
         }
         let file::Wrapper { server, tool, arguments } = wrapper;
-        let checked =
-            Wrapper { server: server.map(|server| server.value), tool: tool.value, arguments: arguments.value };
+        let checked = Wrapper {
+            server: server.map(|server| server.value),
+            tool: tool.value,
+            arguments: arguments.value,
+        };
         wrappers.insert(name.value, checked);
     }
     wrappers
@@ -201,7 +234,10 @@ pub(super) fn resolve(
         let mut settings = upstream.settings.clone();
         for FromEnv { setting, variable } in &upstream.from_env {
             let Some(value) = environment(&variable.value) else {
-                let said = format!("the environment variable {} is not set (upstream `{name}`, {setting})", variable.value);
+                let said = format!(
+                    "the environment variable {} is not set (upstream `{name}`, {setting})",
+                    variable.value
+                );
                 faults.at(variable, said, "set it where the daemon is started");
                 continue;
             };

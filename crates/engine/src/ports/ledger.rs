@@ -16,7 +16,8 @@ pub trait Ledger: Send + Sync {
     /// Hands a batch to the one writer. Batches are committed in the order of these calls; the call itself
     /// never blocks. When the future gives `Ok`, every record of the batch survives a crash. When it gives an
     /// error, none of them is there, nor will be, except for [`AppendError::Unavailable`] after a failed sync,
-    /// where a restart tells: then the writer takes nothing more until it has been reopened.
+    /// where the head tells: the writer opens its file anew before it takes anything more. Dropping the future
+    /// takes nothing back.
     fn append(&self, batch: Batch) -> Appending;
 
     /// The head of a chain; `None` when nothing was ever appended to it.
@@ -34,7 +35,7 @@ pub trait Ledger: Send + Sync {
     /// Actions that were opened and not closed: what recovery has to look at.
     async fn open_actions(&self) -> Result<Vec<OpenAction>, LedgerError>;
 
-    /// Sessions, newest first.
+    /// Sessions, the one that began last first; a limit of 0 = no bound.
     async fn sessions(&self, limit: usize) -> Result<Vec<SessionId>, LedgerError>;
 
     /// The epochs as last committed.
@@ -101,7 +102,7 @@ pub struct Record {
     pub disclosures: Option<Arc<str>>,
     /// When it was made.
     pub at: Time,
-    /// A key under which its chain can be found again.
+    /// A key under which its chain can be found again; it leads to one chain for good.
     pub lookup: Option<Arc<str>>,
 }
 
@@ -154,11 +155,11 @@ pub struct Query {
     pub action: Option<ActionId>,
     /// Only the one with this id.
     pub id: Option<Arc<str>>,
-    /// Only those committed after the receipt with this id.
+    /// Only those committed after the receipt with this id; none when there is no such receipt.
     pub after: Option<Arc<str>>,
     /// At most so many; 0 = no bound.
     pub limit: usize,
-    /// The last ones instead of the first ones.
+    /// The last ones instead of the first ones; still in the order they were committed.
     pub newest: bool,
 }
 
@@ -187,7 +188,8 @@ pub struct Epochs {
 /// Why nothing was appended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The head of this chain is not the one that was read: decide again.
+    /// The head of this chain is not the one that was read, or a record for it does not follow its head, or has a
+    /// receipt id or lookup key that is taken: decide again.
     #[error("the chain {0} has moved on")]
     Conflict(String),
     /// An epoch is not the one that was read: decide again.

@@ -119,7 +119,9 @@ impl<'c> Group<'c> {
         }
         if let Some(key) = &record.lookup {
             self.conn
-                .prepare_cached("INSERT INTO lookup (key, chain) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING")?
+                .prepare_cached(
+                    "INSERT INTO lookup (key, chain) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING",
+                )?
                 .execute(params![key, chain])?;
         }
         Ok(())

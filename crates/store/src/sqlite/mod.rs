@@ -16,12 +16,12 @@
 //! |---|---|---|---|
 //! | `queue_is_full` | no | `QueueFull`, at once | room as soon as a group is done |
 //! | `disk_is_below_its_margin` | no | `DiskFull` | batches with `reserve` still pass |
-//! | `disk_does_not_tell_its_space` | no | as its margin: `Unavailable` | same |
+//! | `disk_does_not_tell_its_space` | no | `Unavailable` | batches with `reserve` still pass |
 //! | `file_is_locked_by_another_program` | no | `Unavailable` after the busy timeout | goes on once it is free |
 //! | `transaction_does_not_begin` | no | `Unavailable` | goes on |
 //! | `rule_refuses_one_batch_of_a_group` | that one no, the others yes | `Conflict`, `EpochMoved` | goes on |
 //! | `write_fails_inside_a_group` | none of the group | `Unavailable`; a full disk `DiskFull` | rolled back, goes on |
-//! | `commit_fails_and_nothing_is_kept` | no | `Unavailable` | file closed; opened anew, the heads tell |
+//! | `commit_fails_and_nothing_is_kept` | no | `Unavailable`; a full disk `DiskFull` | file closed; opened anew, the heads tell |
 //! | `commit_fails_although_all_is_kept` (a failed sync) | yes, or no after a power cut | `Unavailable` | the same |
 //! | `file_does_not_open_again` | no | `Unavailable` | tried anew with the next group |
 //! | `disk_refuses_to_write` (real I/O error) | no | `Unavailable` or `DiskFull` | goes on when it can |

@@ -189,7 +189,8 @@ pub(super) fn receipts(
     Ok(records)
 }
 
-const SELECT: &str = "SELECT chain.name, record.sequence, record.digest, record.receipt_id, record.action, record.body,
+const SELECT: &str =
+    "SELECT chain.name, record.sequence, record.digest, record.receipt_id, record.action, record.body,
    disclosure.nonce, disclosure.sealed
  FROM record LEFT JOIN chain ON chain.id = record.chain LEFT JOIN disclosure USING (position)";
 

@@ -215,7 +215,7 @@ fn prepare(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         }
         (APPLICATION, _, _) => {}
         (0, 0, 0) => {
-            conn.pragma_update(None, "page_size", std::env::var("PAGE").map_or(8192, |v| v.parse::<i64>().unwrap_or(8192))).map_err(error)?;
+            conn.pragma_update(None, "page_size", 8192).map_err(error)?;
         }
         _ => return Err(OpenError::Foreign(path.to_owned())),
     }
@@ -246,7 +246,7 @@ fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "cache_size", -16 * 1024)?;
     conn.pragma_update_and_check(None, "journal_size_limit", 64 * 1024 * 1024, |_| Ok(()))?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", std::env::var("AUTO").map_or(2000, |v| v.parse::<i64>().unwrap_or(0)), |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 2000, |_| Ok(()))?;
     if let Some(pages) = options.max_pages {
         conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }

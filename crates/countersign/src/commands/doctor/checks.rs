@@ -25,7 +25,9 @@ const SLACK: i64 = 5_000;
 /// Keys and their permissions; gives the public keys.
 pub(super) fn keys(config: &Config, found: &mut Findings) -> Option<KeySet> {
     match KeyFolder::open(&config.keys) {
-        Ok(folder) => found.ok("keys", format!("receipts are signed with {}", folder.signing().public().key_id())),
+        Ok(folder) => {
+            found.ok("keys", format!("receipts are signed with {}", folder.signing().public().key_id()))
+        }
         Err(error) => found.failed("keys", &key_commands::unusable(&error)),
     }
     key_commands::public(&config.keys).ok()
@@ -34,12 +36,17 @@ pub(super) fn keys(config: &Config, found: &mut Findings) -> Option<KeySet> {
 /// Token files: there, closed to others, fit, each in one role; and environment variables.
 pub(super) fn tokens(config: &Config, found: &mut Findings) {
     match config.gateway(KeySet::default()) {
-        Ok(_) => found.ok("credentials", "every token and variable can be read, and every token has one role"),
+        Ok(_) => {
+            found.ok("credentials", "every token and variable can be read, and every token has one role")
+        }
         Err(error) => found.failed("credentials", &error),
     }
     for (path, whose) in config.token_files() {
         if matches!(secrets::exposure(path), Ok(Exposure::Sheltered)) {
-            let says = format!("{} ({whose}) is kept from others only by the folder that it lies in", path.display());
+            let says = format!(
+                "{} ({whose}) is kept from others only by the folder that it lies in",
+                path.display()
+            );
             found.warn("credentials", says, format!("run: chmod 600 {}", path.display()));
         }
     }
@@ -53,9 +60,16 @@ pub(super) fn policies(config: &Config, found: &mut Findings) {
     };
     let reference = set.reference();
     let rules = set.rules().len();
-    found.ok("policies", format!("{} version {}, {rules} rules, {}", reference.id, reference.version, reference.digest));
+    found.ok(
+        "policies",
+        format!("{} version {}, {rules} rules, {}", reference.id, reference.version, reference.digest),
+    );
     for unknown in policy_files::unknown_groups(&set, config.groups()) {
-        found.warn("policies", policy::unasked(unknown), "add the group under `approvers` in the configuration");
+        found.warn(
+            "policies",
+            policy::unasked(unknown),
+            "add the group under `approvers` in the configuration",
+        );
     }
 }
 
@@ -87,7 +101,12 @@ pub(super) async fn store(config: &Config, keys: &KeySet, found: &mut Findings) 
     newest
 }
 
-fn verified(report: &countersign_receipt::verify::Report, damage: &[String], path: &str, found: &mut Findings) {
+fn verified(
+    report: &countersign_receipt::verify::Report,
+    damage: &[String],
+    path: &str,
+    found: &mut Findings,
+) {
     let counts = &report.counts;
     if counts.lines == 0 {
         return found.ok("ledger", format!("{path} is empty"));
@@ -107,7 +126,11 @@ pub(super) fn clock(newest: Option<i64>, found: &mut Findings) {
     let ahead = newest.is_some_and(|newest| newest > now.as_millisecond() + SLACK);
     if now.as_millisecond() < EARLIEST || ahead {
         let why = if ahead { "earlier than the newest receipt" } else { "years ago" };
-        return found.fail("clock", format!("it says {now}, which is {why}"), "set the clock; waits and facts depend on it");
+        return found.fail(
+            "clock",
+            format!("it says {now}, which is {why}"),
+            "set the clock; waits and facts depend on it",
+        );
     }
     found.ok("clock", format!("{now}"));
 }
@@ -183,6 +206,10 @@ pub(super) async fn daemon(config: &Config, found: &mut Findings) {
                 found.fail("daemon", says, "mend that; the daemon notices by itself");
             }
         }
-        None => found.fail("daemon", format!("what answers at {url} is not a Countersign daemon"), "change `listen`"),
+        None => found.fail(
+            "daemon",
+            format!("what answers at {url} is not a Countersign daemon"),
+            "change `listen`",
+        ),
     }
 }

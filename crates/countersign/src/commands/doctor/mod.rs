@@ -20,7 +20,11 @@ pub(super) async fn run(_: Args, context: &Context) -> Result<Exit, CommandError
             found.ok("configuration", format!("{} is sound", config.file.display()));
             for oddity in &config.oddities {
                 let todo = oddity.hint.clone().unwrap_or_default();
-                found.warn("configuration", format!("{}:{}: {}", oddity.line, oddity.column, oddity.message), todo);
+                found.warn(
+                    "configuration",
+                    format!("{}:{}: {}", oddity.line, oddity.column, oddity.message),
+                    todo,
+                );
             }
             look(&config, &mut found).await;
         }
@@ -95,7 +99,8 @@ impl Findings {
             return self.fail(what, says, todo);
         }
         for fault in &error.faults {
-            let place = if fault.line > 0 { format!(":{}:{}", fault.line, fault.column) } else { String::new() };
+            let place =
+                if fault.line > 0 { format!(":{}:{}", fault.line, fault.column) } else { String::new() };
             let says = format!("{}{place}: {}", fault.file, fault.message);
             self.fail(what, says, fault.hint.clone().unwrap_or_else(|| todo.clone()));
         }

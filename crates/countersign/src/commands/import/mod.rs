@@ -32,8 +32,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> 
     let file = args.file.display();
     let bytes = read_named(&args.file)?;
     let found = read::servers(&bytes).map_err(|why| {
-        CommandError::usage(format!("{file} is not a client's list of MCP servers: {why}"))
-            .hint("it has `mcpServers` (Claude, Cursor) or `servers` (VS Code) with one block for each server")
+        CommandError::usage(format!("{file} is not a client's list of MCP servers: {why}")).hint(
+            "it has `mcpServers` (Claude, Cursor) or `servers` (VS Code) with one block for each server",
+        )
     })?;
     if found.servers.is_empty() {
         return Err(CommandError::no(format!("{file} lists no MCP server that can be reached")));
@@ -47,8 +48,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> 
     let lines = instead(found.vscode, &url, &token.unwrap_or_else(|| PathBuf::from("./tokens/agent")));
     let yaml = yaml::upstreams(&found.servers);
     if context.output.is_json() {
-        let servers: serde_json::Map<_, _> = found.servers.iter().map(|s| (s.name.clone(), as_json(s))).collect();
-        let document = json!({ "upstreams": servers, "yaml": yaml, "instead": lines, "warnings": found.warnings });
+        let servers: serde_json::Map<_, _> =
+            found.servers.iter().map(|s| (s.name.clone(), as_json(s))).collect();
+        let document =
+            json!({ "upstreams": servers, "yaml": yaml, "instead": lines, "warnings": found.warnings });
         context.output.raw(format!("{document:#}\n").as_bytes())?;
         return Ok(Exit::Ok);
     }
@@ -60,7 +63,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> 
     for line in &lines {
         context.output.note(&format!("  {}: {}", line.client, line.line));
     }
-    context.output.note("An agent's own tools (its shell, its editor) do not pass through MCP and are not covered by this.");
+    context.output.note(
+        "An agent's own tools (its shell, its editor) do not pass through MCP and are not covered by this.",
+    );
     Ok(Exit::Ok)
 }
 

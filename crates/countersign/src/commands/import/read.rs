@@ -80,7 +80,11 @@ impl Found {
         };
         let name = self.name(written);
         self.remark(written, block, &kind);
-        let values = block.get(values).and_then(Json::as_object).map(|map| self.values(&name, map)).unwrap_or_default();
+        let values = block
+            .get(values)
+            .and_then(Json::as_object)
+            .map(|map| self.values(&name, map))
+            .unwrap_or_default();
         self.servers.push(Server { name, kind, values });
     }
 
@@ -90,7 +94,8 @@ impl Found {
 
     /// What does not carry over.
     fn remark(&mut self, written: &str, block: &Map<String, Json>, kind: &Kind) {
-        const KNOWN: &[&str] = &["type", "transport", "command", "args", "env", "url", "serverUrl", "headers", "disabled"];
+        const KNOWN: &[&str] =
+            &["type", "transport", "command", "args", "env", "url", "serverUrl", "headers", "disabled"];
         for key in block.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
             let what = match key.as_str() {
                 "cwd" => "has `cwd`; here commands start in the configuration's folder",
@@ -122,15 +127,24 @@ impl Found {
             let value = value(&text);
             match &value {
                 Value::FromEnv(variable) if text.contains("${input:") => {
-                    let what = format!("asked for `{key}` when it started; set the environment variable {variable} for the daemon");
+                    let what = format!(
+                        "asked for `{key}` when it started; set the environment variable {variable} for the daemon"
+                    );
                     self.warn(name, &what);
                 }
                 Value::FromEnv(_) => {}
                 Value::Text(text) if text.contains("${") => {
-                    self.warn(name, &format!("has `${{...}}` in `{key}`, which is not expanded here; write what it stands for"));
+                    self.warn(
+                        name,
+                        &format!(
+                            "has `${{...}}` in `{key}`, which is not expanded here; write what it stands for"
+                        ),
+                    );
                 }
                 Value::Text(text) if !text.is_empty() && is_secret(key) => {
-                    let what = format!("has `{key}` in the clear, and so has the block now; better write `{{ from_env: NAME }}`");
+                    let what = format!(
+                        "has `{key}` in the clear, and so has the block now; better write `{{ from_env: NAME }}`"
+                    );
                     self.warn(name, &what);
                 }
                 Value::Text(_) => {}
@@ -146,7 +160,9 @@ impl Found {
         let fitted: String = written.chars().map(fit).collect();
         let parts: Vec<&str> = fitted.split('-').filter(|part| !part.is_empty()).collect();
         let base = if parts.is_empty() { "server".to_owned() } else { parts.join("-") };
-        let keep = written.replace('_', "-").to_ascii_lowercase() == base && !written.contains("__") && !written.ends_with('_');
+        let keep = written.replace('_', "-").to_ascii_lowercase() == base
+            && !written.contains("__")
+            && !written.ends_with('_');
         let base = if keep { written.to_ascii_lowercase() } else { base };
         let taken = |name: &str| self.servers.iter().any(|server| server.name == name);
         let mut name = base.clone();
@@ -170,7 +186,9 @@ fn plain_text(json: &Json) -> String {
 /// `${env:NAME}`, `${NAME}` and `${input:ID}` as a whole become variables of the daemon's environment.
 fn value(text: &str) -> Value {
     let inner = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    let Some(inner) = inner.filter(|inner| !inner.contains(['{', '}'])) else { return Value::Text(text.to_owned()) };
+    let Some(inner) = inner.filter(|inner| !inner.contains(['{', '}'])) else {
+        return Value::Text(text.to_owned());
+    };
     let inner = inner.split_once(":-").map_or(inner, |(name, _)| name);
     let variable = match inner.split_once(':') {
         Some(("env", name)) => name.to_owned(),
@@ -184,7 +202,9 @@ fn value(text: &str) -> Value {
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["key", "token", "secret", "pass", "auth", "cred", "cookie", "dsn", "url"].iter().any(|word| name.contains(word))
+    ["key", "token", "secret", "pass", "auth", "cred", "cookie", "dsn", "url"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// JSON with comments and trailing commas as plain JSON; places stay where they were.
@@ -204,9 +224,7 @@ fn plain(text: &str) -> String {
             continue;
         }
         match (c, rest.peek()) {
-            ('/', Some('/')) => {
-                while rest.next_if(|c| *c != '\n').is_some() {}
-            }
+            ('/', Some('/')) => while rest.next_if(|c| *c != '\n').is_some() {},
             ('/', Some('*')) => {
                 let mut before = rest.next();
                 for c in rest.by_ref() {

@@ -46,15 +46,19 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
 }
 
 fn disclosure_key(folder: &Path) -> Result<DisclosureKey, CommandError> {
-    DisclosureKey::open(folder)
-        .map_err(|error| keys::unusable(&error).hint("use --withhold to export the receipts without what only that key opens"))
+    DisclosureKey::open(folder).map_err(|error| {
+        keys::unusable(&error).hint("use --withhold to export the receipts without what only that key opens")
+    })
 }
 
 fn found(written: usize, args: &Args) -> Result<Exit, CommandError> {
     if written > 0 {
         return Ok(Exit::Ok);
     }
-    let what = args.session.as_ref().map_or_else(|| "the ledger has no receipts".to_owned(), |id| format!("there is no session `{id}`"));
+    let what = args
+        .session
+        .as_ref()
+        .map_or_else(|| "the ledger has no receipts".to_owned(), |id| format!("there is no session `{id}`"));
     Err(CommandError::no(what).hint("`countersign receipt list` shows what there is"))
 }
 
@@ -69,15 +73,24 @@ pub(crate) async fn to_file(path: &Path, ledger: &Sqlite, query: Query) -> Resul
     };
     let mut draft = path.to_owned();
     draft.as_mut_os_string().push(".part");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(unwritable)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(unwritable)?;
     let mut out = BufWriter::new(file);
-    let written = each(ledger, query, |stored| out.write_all(line(stored)?.as_bytes()).map_err(unwritable)).await;
+    let written =
+        each(ledger, query, |stored| out.write_all(line(stored)?.as_bytes()).map_err(unwritable)).await;
     let kept = written.and_then(|written| {
         if written == 0 {
             return Ok(0);
         }
         out.flush().map_err(unwritable)?;
-        out.into_inner().map_err(|error| unwritable(error.into_error())).and_then(|file: File| file.sync_all().map_err(unwritable))?;
+        out.into_inner()
+            .map_err(|error| unwritable(error.into_error()))
+            .and_then(|file: File| file.sync_all().map_err(unwritable))?;
         std::fs::rename(&draft, path).map_err(unwritable)?;
         Ok(written)
     });

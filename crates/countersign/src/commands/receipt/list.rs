@@ -37,9 +37,13 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
     let found = ledger.receipts(&query).await.map_err(|error| unread(&error))?;
     let mut receipts = Vec::new();
     for stored in found {
-        let unsound = |why: String| CommandError::store(format!("receipt {} in the ledger is not one: {why}", stored.digest));
-        let receipt = countersign_receipt::parse(stored.body.as_bytes()).map_err(|error| unsound(error.to_string()))?;
-        let text = RawValue::from_string(stored.body.to_string()).map_err(|error| unsound(error.to_string()))?;
+        let unsound = |why: String| {
+            CommandError::store(format!("receipt {} in the ledger is not one: {why}", stored.digest))
+        };
+        let receipt =
+            countersign_receipt::parse(stored.body.as_bytes()).map_err(|error| unsound(error.to_string()))?;
+        let text =
+            RawValue::from_string(stored.body.to_string()).map_err(|error| unsound(error.to_string()))?;
         receipts.push(Line { receipt: receipt.receipt, text });
     }
     context.output.show(&Listed { receipts })?;

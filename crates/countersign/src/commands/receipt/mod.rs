@@ -104,5 +104,6 @@ fn text(stored: &Stored) -> Result<String, CommandError> {
     // The error of the JSON reader could quote what is disclosed.
     let disclosures: Disclosures =
         serde_json::from_str(disclosed).map_err(|_| damaged(format!("receipt {}", stored.digest)))?;
-    countersign_receipt::sign::disclose(&stored.body, &disclosures).map_err(|error| damaged(error.to_string()))
+    countersign_receipt::sign::disclose(&stored.body, &disclosures)
+        .map_err(|error| damaged(error.to_string()))
 }

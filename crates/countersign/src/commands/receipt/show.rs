@@ -47,8 +47,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
     let mut shown = Vec::new();
     for stored in found {
         let text = text(&stored)?;
-        let unsound = |why: String| CommandError::store(format!("receipt {} in the ledger is not one: {why}", stored.digest));
-        let signed = countersign_receipt::parse(text.as_bytes()).map_err(|error| unsound(error.to_string()))?;
+        let unsound = |why: String| {
+            CommandError::store(format!("receipt {} in the ledger is not one: {why}", stored.digest))
+        };
+        let signed =
+            countersign_receipt::parse(text.as_bytes()).map_err(|error| unsound(error.to_string()))?;
         let verified = countersign_receipt::verify::receipt(text.as_bytes(), &trusted).map(drop);
         let raw = RawValue::from_string(text).map_err(|error| unsound(error.to_string()))?;
         shown.push(Shown { digest: stored.digest.to_string(), verified, signed, raw });
@@ -116,7 +119,9 @@ impl Shown {
         page.pair("chain", &format!("{}, number {}", receipt.chain, receipt.sequence));
         page.pair("digest", &self.digest);
         match &self.verified {
-            Ok(()) => page.good(&format!("  Signed by key {} and unchanged since.", self.signed.signature.key_id)),
+            Ok(()) => {
+                page.good(&format!("  Signed by key {} and unchanged since.", self.signed.signature.key_id))
+            }
             Err(error) => page.bad(&format!("  NOT GENUINE: {error}.")),
         }
     }
@@ -124,7 +129,8 @@ impl Shown {
     fn action(&self, page: &mut Page) {
         let Some(action) = &self.signed.receipt.action else { return };
         page.pair("action", &action.id);
-        let called = action.original.as_ref().map_or_else(String::new, |original| format!(", called as {original}"));
+        let called =
+            action.original.as_ref().map_or_else(String::new, |original| format!(", called as {original}"));
         page.pair("tool", &format!("{} (effect: {}{called})", action.name, action.effect));
         if !action.depends_on.is_empty() {
             page.pair("depends on", &action.depends_on.join(", "));
@@ -189,7 +195,10 @@ fn decision(page: &mut Page, receipt: &Receipt) {
         page.pair("facts read", &receipt.facts_read.join(", "));
     }
     if let Some(facts) = &receipt.facts {
-        page.pair("facts", &format!("{} from {}, valid until {}", facts.names.join(", "), facts.giver, facts.valid_until));
+        page.pair(
+            "facts",
+            &format!("{} from {}, valid until {}", facts.names.join(", "), facts.giver, facts.valid_until),
+        );
     }
     if let Some(deferral) = &receipt.deferral {
         page.pair("ended by", &format!("{}: {}", deferral.method, deferral.reason));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign_core::names::Chain;
 use countersign_engine::ports::{Ledger as _, LedgerError, Query};
 use countersign_receipt::keys::KeySet;
-use countersign_receipt::verify::{Export, Report, VerifyError, Verified};
+use countersign_receipt::verify::{Export, Report, Verified, VerifyError};
 use countersign_store::Sqlite;
 use serde::Serialize;
 
@@ -77,7 +77,10 @@ async fn whole(ledger: &Sqlite, keys: &KeySet, context: &Context) -> Result<Exit
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub(crate) async fn verify_ledger(ledger: &Sqlite, keys: &KeySet) -> Result<(Report, Vec<String>), CommandError> {
+pub(crate) async fn verify_ledger(
+    ledger: &Sqlite,
+    keys: &KeySet,
+) -> Result<(Report, Vec<String>), CommandError> {
     let mut export = Export::new(keys);
     each(ledger, Query::default(), |stored| {
         export.line(stored.body.as_bytes());

@@ -16,12 +16,16 @@ pub(super) fn gist(receipt: &Receipt) -> String {
             let method = receipt.deferral.as_ref().map_or("", |deferral| deferral.method.as_str());
             format!("{} {method}", verdict(receipt)).trim().to_owned()
         }
-        Kind::Approval => {
-            receipt.approval.as_ref().map_or_else(String::new, |approval| format!("{} by {}", approval.decision, approval.by))
-        }
+        Kind::Approval => receipt
+            .approval
+            .as_ref()
+            .map_or_else(String::new, |approval| format!("{} by {}", approval.decision, approval.by)),
         Kind::Outcome => {
             let late = |late: bool| if late { ", late" } else { "" };
-            receipt.outcome.as_ref().map_or_else(String::new, |o| format!("{}{}", status(o.status), late(o.late)))
+            receipt
+                .outcome
+                .as_ref()
+                .map_or_else(String::new, |o| format!("{}{}", status(o.status), late(o.late)))
         }
         Kind::Facts => receipt.facts.as_ref().map_or_else(String::new, |facts| facts.names.join(", ")),
         Kind::Policy => format!("{} {}", subject("id"), subject("version")).trim().to_owned(),
@@ -30,7 +34,9 @@ pub(super) fn gist(receipt: &Receipt) -> String {
             let what = if resume { "resume" } else { "halt" };
             format!("{what} {} {}", subject("scope"), subject("id")).trim().to_owned()
         }
-        Kind::Expiry => receipt.deferral.as_ref().map_or_else(String::new, |deferral| deferral.method.clone()),
+        Kind::Expiry => {
+            receipt.deferral.as_ref().map_or_else(String::new, |deferral| deferral.method.clone())
+        }
         Kind::Session => receipt.session.as_ref().map_or_else(String::new, |session| session.source.clone()),
         Kind::Observation => subject("source"),
         Kind::Turn => subject("host"),
@@ -64,22 +70,35 @@ pub(crate) fn story(receipt: &Receipt) -> String {
             Some(Verdict::Allow | Verdict::Modify) => {
                 format!("What {tool} waited for is known{rules}: it may run once its caller still wants it.")
             }
-            Some(Verdict::Deny) => format!("What {tool} waited for came to its end{rules}: refused; nothing was sent."),
-            Some(Verdict::StepUp) => format!("{tool} goes on waiting, for a person{rules}; nothing was sent until then."),
+            Some(Verdict::Deny) => {
+                format!("What {tool} waited for came to its end{rules}: refused; nothing was sent.")
+            }
+            Some(Verdict::StepUp) => {
+                format!("{tool} goes on waiting, for a person{rules}; nothing was sent until then.")
+            }
             Some(Verdict::Defer) | None => format!("What {tool} waited for came to its end."),
         },
         Kind::Ruling => match decided.map(|decision| decision.verdict) {
-            Some(Verdict::Allow) => format!("{tool} was permitted unchanged{rules}, before anything was sent."),
+            Some(Verdict::Allow) => {
+                format!("{tool} was permitted unchanged{rules}, before anything was sent.")
+            }
             Some(Verdict::Modify) => {
                 format!("{tool} was permitted with changed arguments{rules}, before anything was sent.")
             }
             Some(Verdict::Deny) => format!("{tool} was refused{rules}; nothing was sent."),
-            Some(Verdict::StepUp) => format!("{tool} had to wait for a person{rules}; nothing was sent until then."),
-            Some(Verdict::Defer) => format!("{tool} had to wait for missing context{rules}; nothing was sent until then."),
+            Some(Verdict::StepUp) => {
+                format!("{tool} had to wait for a person{rules}; nothing was sent until then.")
+            }
+            Some(Verdict::Defer) => {
+                format!("{tool} had to wait for missing context{rules}; nothing was sent until then.")
+            }
             None => format!("{tool} was ruled on."),
         },
         Kind::Approval => receipt.approval.as_ref().map_or_else(String::new, |approval| {
-            format!("{} said `{}` to {tool}. An approval permits; it does not execute.", approval.by, approval.decision)
+            format!(
+                "{} said `{}` to {tool}. An approval permits; it does not execute.",
+                approval.by, approval.decision
+            )
         }),
         Kind::Outcome => match receipt.outcome.as_ref().map(|outcome| outcome.status) {
             Some(Status::Ok) => format!("{tool} ran, and its tool answered with a result."),
@@ -91,7 +110,9 @@ pub(crate) fn story(receipt: &Receipt) -> String {
         Kind::Session => "A session began.".to_owned(),
         Kind::Turn => "The user said something more.".to_owned(),
         Kind::Facts => "Facts were given to the session; from then on rules could read them.".to_owned(),
-        Kind::Observation => "Something was about to reach the agent, and became part of the session's context.".to_owned(),
+        Kind::Observation => {
+            "Something was about to reach the agent, and became part of the session's context.".to_owned()
+        }
         Kind::Policy => "A policy set came into force.".to_owned(),
         Kind::Halt => "An operator stopped or resumed actions.".to_owned(),
         Kind::Key => "A key was made, retired or revoked.".to_owned(),
@@ -120,7 +141,9 @@ pub(super) const fn belief(enforcement: Enforcement) -> &'static str {
     match enforcement {
         Enforcement::Enforced => "enforced: the action could run only through Countersign",
         Enforcement::Reported => "reported: somebody outside told what happened",
-        Enforcement::SameUser => "same-user: the agent ran as the daemon's own user and could have forged this",
+        Enforcement::SameUser => {
+            "same-user: the agent ran as the daemon's own user and could have forged this"
+        }
         Enforcement::None => "none: nothing was enforced",
     }
 }

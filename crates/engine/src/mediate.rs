@@ -12,7 +12,7 @@ use countersign_core::action::Action;
 use countersign_core::decision::{Because, Decision, PolicyRef, Ruling, Step};
 use countersign_core::edits::Edits;
 use countersign_core::lifecycle::{Input, Output, Spent};
-use countersign_core::names::ActionId;
+use countersign_core::names::{ActionId, ToolName};
 use countersign_core::session::{Outcome, Status};
 
 use crate::commit::{Committed, Failure, Turn};
@@ -33,9 +33,10 @@ impl Mediator for Engine {
         if let Some(refusal) = self.foreign(&submission).await {
             return Proceeding::Refused(Box::new(refusal));
         }
+        let (submission, given) = bounded(submission);
         match self.attach(&submission).await {
             Ok(Some(waiting)) => waiting.now().await,
-            Ok(None) => self.begin(submission, None).await,
+            Ok(None) => self.begin(submission, given).await,
             Err(failure) => Proceeding::Refused(Box::new(self.unrecorded(None, &failure))),
         }
     }
@@ -51,7 +52,8 @@ impl Engine {
         if let Some(refusal) = self.foreign(&submission).await {
             return refusal;
         }
-        match self.begin(submission, Some((step, reason.into()))).await {
+        let (submission, given) = bounded(submission);
+        match self.begin(submission, given.or_else(|| Some((step, reason.into())))).await {
             Proceeding::Refused(refusal) => *refusal,
             // A ruling of DENY gives nothing else.
             Proceeding::Proceed(_) | Proceeding::Suspended(_) => {
@@ -244,6 +246,33 @@ impl Engine {
             receipt: None,
         }
     }
+}
+
+/// The longest name of a tool or action that is taken in, in bytes: a receipt has a bounded size.
+const MAX_NAME: usize = 200;
+/// The most actions that one may say it depends on.
+const MAX_DEPENDS_ON: usize = 32;
+
+/// What is too large to be recorded as it is gets cut, and is refused for that.
+fn bounded(mut submission: Submission) -> (Submission, Option<(Step, Arc<str>)>) {
+    let long = |name: &str| name.len() > MAX_NAME;
+    let tool = &submission.tool;
+    let mut reason = None;
+    if long(tool.upstream()) || long(tool.tool()) || submission.original.as_deref().is_some_and(long) {
+        reason = Some("a tool's name is too long");
+        submission.tool = ToolName::new(cut(tool.upstream()), cut(tool.tool()));
+        submission.original = submission.original.map(|name| cut(&name).into());
+    }
+    let depends_on = &mut submission.depends_on;
+    if depends_on.len() > MAX_DEPENDS_ON || depends_on.iter().any(|id| long(id.as_str())) {
+        reason = Some("it depends on too many actions, or on one with too long a name");
+        depends_on.clear();
+    }
+    (submission, reason.map(|reason| (Step::Protocol, reason.into())))
+}
+
+fn cut(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default()
 }
 
 /// A DENY that no rule speaks.

@@ -5,7 +5,7 @@
 //! | `small_world` | `decide` against the naive oracle, over every small policy and over many larger ones |
 //! | `clauses` | the order of judgement (`R3`), one clause a test |
 //! | `edits` | what a MODIFY may lead to |
-//! | `lives` | the lifecycle, over every sequence of inputs up to six long |
+//! | `lives` | the lifecycle, over every sequence of inputs up to ten long |
 //! | `dependents` | who waits for a deferred action (`R4.defer.dependents`) |
 //! | `folds` | contexts and principals: replay gives what life gave |
 //! | `permits` | what must not compile |

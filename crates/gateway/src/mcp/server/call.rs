@@ -296,7 +296,7 @@ impl Execution {
 
     async fn pass_on(&self, notice: Relay) {
         let (Relay::Progress(params), Some((notices, _))) = (notice, &self.progress) else { return };
-        let labels = labels_of(&self.gateway.0.settings, self.carrier.upstream());
+        let labels = self.labels();
         let source = format!("notifications/progress {}", self.carrier.upstream());
         let text = params.get().into();
         if self.gateway.0.engine.observe(&self.session, &self.caller, &source, &labels, text).await.is_ok() {
@@ -304,8 +304,18 @@ impl Execution {
         }
     }
 
+    /// What data from here counts as: the carrier's, and behind a wrapper the real upstream's too.
+    fn labels(&self) -> BTreeSet<Arc<str>> {
+        let settings = &self.gateway.0.settings;
+        let mut labels = labels_of(settings, self.carrier.upstream());
+        if let Some(real) = settings.upstreams.get(self.action.tool.upstream()) {
+            labels.extend(real.output_labels());
+        }
+        labels
+    }
+
     fn outcome(&self, reply: &Result<Reply, UpstreamError>) -> Outcome {
-        let labels = labels_of(&self.gateway.0.settings, self.carrier.upstream());
+        let labels = self.labels();
         let outcome = |status, labels, output, error| Outcome { status, labels, output, error };
         match reply {
             Ok(Reply { answer: Answer::Result, body }) => {

@@ -233,7 +233,8 @@ impl Engine {
     }
 
     /// A refusal that could not be recorded (`R1.closed`): it says so, and is counted.
-    pub(crate) fn unrecorded(&self, action: Option<ActionId>, failure: &Failure) -> Refusal {
+    #[must_use]
+    pub fn unrecorded(&self, action: Option<ActionId>, failure: &Failure) -> Refusal {
         self.0.counts.unrecorded();
         let step = if matches!(failure, Failure::Contention) { Step::Contention } else { Step::Uncertain };
         tracing::warn!(%failure, "refused without a receipt");

@@ -3,6 +3,7 @@
 use countersign_core::action::Effect;
 use countersign_core::decide::Halt;
 use countersign_core::decision::{Decision, Gap, Step, Verdict, Why};
+use countersign_core::policy::PolicySet;
 use countersign_core::session::Change;
 use countersign_core::time::Time;
 use countersign_testkit::builders::{World, approvers, contract, facts, intent, rules, second, tool};
@@ -251,6 +252,21 @@ fn effect_set_context_is_written_by_every_rule_that_holds_and_only_when_the_acti
     assert_eq!(ruling.sets.len(), 2);
     let denied = World::under(rules("DENY", &[effects[0]])).decide();
     assert!(denied.sets.is_empty());
+}
+
+#[test]
+fn effect_set_context_takes_what_a_receipt_carries_and_nothing_that_a_restart_would_change() {
+    let loads = |value: &str| {
+        let rule = format!("{{id: a, match: {{}}, effect: {{set_context: {{note: {value}}}}}}}");
+        let file = format!("version: 1\ndefault: DENY\nrules: [{rule}]\n");
+        PolicySet::assemble(vec![("test.yaml".to_owned(), file.into_bytes())]).is_ok()
+    };
+    for value in ["text", "7", "-7", "true", "null", "[a, b]", "[]", "9007199254740991"] {
+        assert!(loads(value), "{value}");
+    }
+    for value in ["1.5", "9007199254740992", "18446744073709551615", "[1, 2]", "[[a]]", "{a: b}"] {
+        assert!(!loads(value), "{value}");
+    }
 }
 
 #[test]

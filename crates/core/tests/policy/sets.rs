@@ -34,7 +34,7 @@ rules:
     timeout: 60
     modifications:
       parameters: {limit: {max: 100}, filter.kind: open, options: {max: 1, min: 0}}
-    effect: {set_context: {data_classification: [PII], ticket.state: {open: true}}}
+    effect: {set_context: {data_classification: [PII], ticket.state: open}}
   - name: ask
     match: {}
     action: STEP_UP
@@ -61,7 +61,7 @@ rules:
         ]
     );
     assert_eq!(cap.sets.get("data_classification"), Some(&json!(["PII"])));
-    assert_eq!(cap.sets.get("ticket.state"), Some(&json!({"open": true})));
+    assert_eq!(cap.sets.get("ticket.state"), Some(&json!("open")));
     let Some(RuleAction::StepUp(approvers)) = &ask.action else { panic!("a STEP_UP rule") };
     assert_eq!(approvers.clauses().len(), 1);
     assert_eq!(approvers.clauses()[0].len(), 2);

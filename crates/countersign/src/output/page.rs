@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Color, Style};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 /// A page being written.
 pub(crate) struct Page {
@@ -82,14 +82,22 @@ impl Page {
             table.set_width(width);
         }
         table.set_header(header);
+        let mut prose = [false; N];
         for row in rows {
+            for (prose, cell) in prose.iter_mut().zip(&row) {
+                *prose |= cell.contains(' ');
+            }
             table.add_row(row.map(|cell| clean(&cell).into_owned()));
         }
         if table.is_empty() {
             return;
         }
-        for column in table.column_iter_mut() {
+        for (column, prose) in table.column_iter_mut().zip(prose) {
             column.set_padding((0, 2));
+            // An id that is broken over two lines cannot be copied.
+            if !prose {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
         for (index, line) in table.lines().enumerate() {
             let line = line.trim_end().to_owned();
@@ -171,6 +179,15 @@ mod tests {
     fn verdicts_are_coloured_as_whole_words_only() {
         assert_eq!(paint("DENY x"), "\u{1b}[31mDENY\u{1b}[0m x");
         assert_eq!(paint("DENYING x"), "DENYING x");
+    }
+
+    #[test]
+    fn in_a_narrow_terminal_prose_is_broken_and_ids_are_not() {
+        let mut page = Page::new(Some(40));
+        let id = "rcp_0123456789abcdef01234567";
+        page.table(["id", "what"], [[id.to_owned(), "a sentence of several words".to_owned()]]);
+        let plain = anstream::adapter::strip_str(page.text()).to_string();
+        assert!(plain.contains(id) && plain.lines().count() > 2, "{plain}");
     }
 
     #[test]

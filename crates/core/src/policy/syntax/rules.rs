@@ -228,10 +228,24 @@ fn effect(field: Field<'_>, faults: &mut Faults) -> BTreeMap<Arc<str>, Value> {
         } else if key.text == DATA_CLASSIFICATION {
             // Labels are words, and a label that is none would be lost.
             field.texts(faults);
+        } else if !can_be_signed(&node.to_json()) {
+            let hint = "write a text, a whole number within 2^53, true, false, null, or a list of texts";
+            faults.add_with_hint(node.at, "receipts cannot carry this value as it is", hint);
         }
         sets.insert(Arc::from(key.text.as_str()), node.to_json());
     }
     sets
+}
+
+/// What is written into a context stands in a receipt, and is read from there after a restart.
+fn can_be_signed(value: &Value) -> bool {
+    const LARGEST: u64 = (1 << 53) - 1;
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(n) => n.as_i64().is_some_and(|n| n.unsigned_abs() <= LARGEST),
+        Value::Array(items) => items.iter().all(Value::is_string),
+        Value::Object(_) => false,
+    }
 }
 
 fn classification(fields: Fields<'_>, word: Option<Word>, faults: &mut Faults) -> Classification {

@@ -116,8 +116,13 @@ impl Fault {
 
     /// The JSON-RPC error that answers the message, with its id where that could be read, else `null`.
     pub fn answer(&self) -> Vec<u8> {
+        self.answer_with(None)
+    }
+
+    /// The same, with `data` beside its message.
+    pub fn answer_with(&self, data: Option<&RawValue>) -> Vec<u8> {
         let id = self.id.as_deref().and_then(|id| serde_json::from_str::<&RawValue>(id).ok());
-        super::error(id, self.code(), &self.to_string(), None)
+        super::error(id, self.code(), &self.to_string(), data)
     }
 }
 

@@ -74,6 +74,11 @@ impl InFlight {
         Some(Flight { table: Some((self.clone(), id.clone())), cancelled })
     }
 
+    /// Whether nothing is in flight.
+    pub(super) fn is_empty(&self) -> bool {
+        locked(&self.0).is_empty()
+    }
+
     fn cancel(&self, id: &IdKey) {
         if let Some(token) = locked(&self.0).get(id) {
             token.cancel();
@@ -104,8 +109,8 @@ impl Gateway {
 
     /// Refuses a message that could not be read, on record.
     pub async fn refuse_fault(&self, client: &Client<'_>, fault: &Fault) -> Back {
-        let _on_record = self.refuse_message(client, "message", None, &fault.to_string()).await;
-        Back::Refused(fault.answer())
+        let data = self.refused_data(client, "message", None, &fault.to_string()).await;
+        Back::Refused(fault.answer_with(Some(&data)))
     }
 
     async fn request(&self, client: Client<'_>, id: &Id<'_>, method: &str, params: Option<&RawValue>) -> Back {
@@ -191,7 +196,8 @@ impl Gateway {
         }
     }
 
-    async fn refuse_message(
+    /// Refuses a message as a whole, on record.
+    pub(super) async fn refuse_message(
         &self,
         client: &Client<'_>,
         method: &str,

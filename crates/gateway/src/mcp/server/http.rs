@@ -16,12 +16,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::Router;
 use countersign_core::names::SessionId;
-use countersign_engine::Caller;
+use countersign_engine::{Caller, Refusal};
 use countersign_receipt::v1::{Enforcement, Face};
 use tokio::sync::mpsc;
 
 use super::dispatch::{Back, Client, InFlight, VERSIONS};
-use super::session::{Claims, MCP_HEADER, NoSession, TOKEN_HEADER};
+use super::session::{Claims, MCP_HEADER, NoSession, TOKEN_HEADER, secret};
 use super::{Gateway, Route, answer, identity, locked};
 use crate::auth::Role;
 use crate::guard::{TurnedAway, own_hosts};
@@ -37,7 +37,7 @@ const MAX_TRANSPORT_SESSIONS: usize = 100_000;
 struct Http {
     gateway: Gateway,
     turned_away: Arc<TurnedAway>,
-    in_flight: Arc<Mutex<HashMap<String, InFlight>>>,
+    in_flight: Arc<Mutex<HashMap<(SessionId, String), InFlight>>>,
 }
 
 /// The routes `/mcp` (all upstreams, tools prefixed) and `/mcp/NAME` (one, tools as they are).
@@ -47,23 +47,29 @@ pub fn router(gateway: Gateway, turned_away: Arc<TurnedAway>) -> Router {
     let routes = Router::new()
         .route("/mcp", post(all).get(no_stream).delete(end_all))
         .route("/mcp/{upstream}", post(one).get(no_stream).delete(end_one))
-        .layer(axum::extract::DefaultBodyLimit::max(settings.max_body))
         .with_state(http);
     own_hosts(routes, &settings, &turned_away)
 }
 
-async fn all(State(http): State<Http>, headers: HeaderMap, body: Bytes) -> Response {
+async fn all(State(http): State<Http>, headers: HeaderMap, body: Body) -> Response {
     let route = Route { upstream: None, wrapped: None };
     http.post(route, &headers, body).await
 }
 
-async fn one(State(http): State<Http>, Path(upstream): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn one(State(http): State<Http>, Path(upstream): Path<String>, headers: HeaderMap, body: Body) -> Response {
     match http.gateway.settings().upstreams.get(&upstream) {
         Some(known) if known.connection.is_some() => {
             let route = Route { upstream: Some(upstream.into()), wrapped: None };
             http.post(route, &headers, body).await
         }
-        _ => plain(StatusCode::NOT_FOUND, "there is no upstream of this name here"),
+        _ => match http.caller(&headers) {
+            Ok(caller) => {
+                let route = Route { upstream: None, wrapped: None };
+                let why = "there is no upstream of this name here";
+                http.turn_back(&route, &caller, StatusCode::NOT_FOUND, why).await
+            }
+            Err(response) => response,
+        },
     }
 }
 
@@ -83,7 +89,9 @@ async fn end_one(State(http): State<Http>, Path(upstream): Path<String>, headers
 
 impl Http {
     fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
-        let token = text(headers, header::AUTHORIZATION.as_str())
+        let token = single(headers, header::AUTHORIZATION.as_str())
+            .ok()
+            .flatten()
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
@@ -110,15 +118,19 @@ impl Http {
         }
     }
 
-    async fn post(&self, route: Route, headers: &HeaderMap, body: Bytes) -> Response {
+    async fn post(&self, route: Route, headers: &HeaderMap, body: Body) -> Response {
         let caller = match self.caller(headers) {
             Ok(caller) => caller,
             Err(response) => return response,
         };
-        if let Err(response) = acceptable(headers) {
-            return response;
-        }
-        let claims = Claims { token: text(headers, TOKEN_HEADER), legacy: text(headers, MCP_HEADER) };
+        let claims = match acceptable(headers) {
+            Ok(claims) => claims,
+            Err((status, why)) => return self.turn_back(&route, &caller, status, why).await,
+        };
+        let body = match self.read(body).await {
+            Ok(body) => body,
+            Err((status, why)) => return self.turn_back(&route, &caller, status, &why).await,
+        };
         // Only text that was accepted is put on one line: in a broken string that would mend it.
         let parsed = envelope::parse(&body, Peer::Client, self.gateway.settings().max_body);
         let begins = matches!(&parsed, Ok(Message::Request { method, .. }) if method == "initialize");
@@ -127,18 +139,18 @@ impl Http {
             Err(_) => body.clone(),
         };
         let body: Bytes = line;
-        let (session, minted) = if begins && claims.token.is_none() {
-            match self.gateway.begin(&caller, &route).await {
-                Ok((session, id)) => (session, Some(id)),
-                Err(why) => return no_session(&why),
-            }
+        let found = if begins && claims.token.is_none() {
+            self.gateway.begin(&caller, &route).await.map(|(session, id)| (session, Some(id)))
         } else {
-            match self.gateway.session(&caller, &route, claims).await {
-                Ok(session) => (session, None),
-                Err(why) => return no_session(&why),
-            }
+            // Beside a token the transport's id names no session: it only keeps the requests of clients apart.
+            let minted = if begins { secret() } else { None };
+            self.gateway.session(&caller, &route, claims).await.map(|session| (session, minted))
         };
-        let in_flight = claims.legacy.and_then(|id| self.in_flight(id));
+        let (session, minted) = match found {
+            Ok(found) => found,
+            Err(why) => return self.no_session(&route, &caller, &why).await,
+        };
+        let in_flight = claims.legacy.map(|id| self.in_flight(&session, id));
         let streams = accepts(headers, "text/event-stream");
         let request = Request { gateway: self.gateway.clone(), route, caller, session, in_flight, body };
         let mut response = request.answer(streams).await;
@@ -148,12 +160,50 @@ impl Http {
         response
     }
 
-    fn in_flight(&self, id: &str) -> Option<InFlight> {
+    fn in_flight(&self, session: &SessionId, id: &str) -> InFlight {
+        let key = (session.clone(), id.to_owned());
         let mut table = locked(&self.in_flight);
-        if table.len() >= MAX_TRANSPORT_SESSIONS && !table.contains_key(id) {
-            table.clear();
+        if table.len() >= MAX_TRANSPORT_SESSIONS && !table.contains_key(&key) {
+            // What has nothing in flight is made anew at its next request.
+            table.retain(|_, in_flight| !in_flight.is_empty());
         }
-        Some(table.entry(id.to_owned()).or_default().clone())
+        table.entry(key).or_default().clone()
+    }
+
+    /// Reads a body within the limit.
+    async fn read(&self, body: Body) -> Result<Bytes, (StatusCode, String)> {
+        let limit = self.gateway.settings().max_body;
+        axum::body::to_bytes(body, limit).await.map_err(|error| {
+            if error.into_inner().is::<http_body_util::LengthLimitError>() {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes"))
+            } else {
+                (StatusCode::BAD_REQUEST, "the body did not arrive whole".to_owned())
+            }
+        })
+    }
+
+    /// Refuses a request for what is around its message. Nothing that it says of its session has been believed, so the
+    /// refusal is recorded where its principal's calls without a session are.
+    async fn turn_back(&self, route: &Route, caller: &Caller, status: StatusCode, why: &str) -> Response {
+        let session = match self.gateway.session(caller, route, Claims::default()).await {
+            Ok(session) => session,
+            Err(NoSession::Refused(refusal)) => return unavailable(&refusal),
+            Err(NoSession::Unknown) => return plain(status, why),
+        };
+        let client = Client { route, caller, session: &session, in_flight: None, notices: None };
+        let mut response = back(self.gateway.refuse_message(&client, "message", None, why).await);
+        *response.status_mut() = status;
+        response
+    }
+
+    async fn no_session(&self, route: &Route, caller: &Caller, why: &NoSession) -> Response {
+        match why {
+            NoSession::Unknown => {
+                let why = "there is no such session of yours here; initialize again";
+                self.turn_back(route, caller, StatusCode::NOT_FOUND, why).await
+            }
+            NoSession::Refused(refusal) => unavailable(refusal),
+        }
     }
 
     async fn end(&self, route: &Route, headers: &HeaderMap) -> Response {
@@ -161,16 +211,23 @@ impl Http {
             Ok(caller) => caller,
             Err(response) => return response,
         };
-        let Some(id) = text(headers, MCP_HEADER) else {
+        let claims = match claims(headers) {
+            Ok(claims) => claims,
+            Err((status, why)) => return self.turn_back(route, &caller, status, why).await,
+        };
+        let Some(id) = claims.legacy else {
             return plain(StatusCode::BAD_REQUEST, "there is no Mcp-Session-Id to end");
         };
-        match self.gateway.session(&caller, route, Claims { token: None, legacy: Some(id) }).await {
+        match self.gateway.session(&caller, route, claims).await {
             Ok(session) => {
-                locked(&self.in_flight).remove(id);
-                self.gateway.0.pool.stop_owner(&super::owner(&caller, &session)).await;
+                locked(&self.in_flight).remove(&(session.clone(), id.to_owned()));
+                // A session that a host opened may have other clients.
+                if claims.token.is_none() {
+                    self.gateway.0.pool.stop_owner(&super::owner(&caller, &session)).await;
+                }
                 StatusCode::NO_CONTENT.into_response()
             }
-            Err(why) => no_session(&why),
+            Err(why) => self.no_session(route, &caller, &why).await,
         }
     }
 }
@@ -273,47 +330,70 @@ fn back(back: Back) -> Response {
     }
 }
 
-fn acceptable(headers: &HeaderMap) -> Result<(), Response> {
-    let content = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+/// What a request says of its session, when what is around its message can be taken in one way only.
+fn acceptable(headers: &HeaderMap) -> Result<Claims<'_>, (StatusCode, &'static str)> {
+    let claims = claims(headers)?;
+    let unsupported = |why| (StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
+    let content = one_of(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
     if !content.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
+        return Err(unsupported("send application/json"));
     }
-    let encoded = text(headers, header::CONTENT_ENCODING.as_str());
+    let encoded = one_of(headers, header::CONTENT_ENCODING.as_str())?;
     if encoded.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body without a content encoding"));
+        return Err(unsupported("send the body without a content encoding"));
     }
     if !accepts(headers, "application/json") && !accepts(headers, "text/event-stream") {
-        return Err(plain(StatusCode::NOT_ACCEPTABLE, "accept application/json and text/event-stream"));
+        return Err((StatusCode::NOT_ACCEPTABLE, "accept application/json and text/event-stream"));
     }
-    let version = text(headers, "mcp-protocol-version");
+    let version = one_of(headers, "mcp-protocol-version")?;
     // A version from the future is no reason to refuse what may be the question which versions we speak.
     if version.is_some_and(|version| !VERSIONS.contains(&version) && !version.starts_with("20")) {
-        return Err(plain(StatusCode::BAD_REQUEST, "the MCP-Protocol-Version is not one that this server speaks"));
+        return Err((StatusCode::BAD_REQUEST, "the MCP-Protocol-Version is not one that this server speaks"));
     }
-    Ok(())
+    Ok(claims)
 }
 
+fn claims(headers: &HeaderMap) -> Result<Claims<'_>, (StatusCode, &'static str)> {
+    Ok(Claims { token: one_of(headers, TOKEN_HEADER)?, legacy: one_of(headers, MCP_HEADER)? })
+}
+
+fn one_of<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, (StatusCode, &'static str)> {
+    let why = "a header that counts is there twice, or is no text";
+    single(headers, name).map_err(|()| (StatusCode::BAD_REQUEST, why))
+}
+
+/// A header's text. An error when there is more than one, or it is no text: readers would differ on what it says.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+/// `Accept` is a list, which may come in several headers.
 fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
-    let Some(accept) = text(headers, header::ACCEPT.as_str()) else { return wanted == "application/json" };
+    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
+    if values.peek().is_none() {
+        return wanted == "application/json";
+    }
     let family = wanted.split('/').next().unwrap_or_default();
-    accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim()).any(|part| {
-        part == "*/*" || part.eq_ignore_ascii_case(wanted) || part.strip_suffix("/*") == Some(family)
+    let kinds = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    kinds.map(|kind| kind.split(';').next().unwrap_or_default().trim()).any(|kind| {
+        kind == "*/*" || kind.eq_ignore_ascii_case(wanted) || kind.strip_suffix("/*") == Some(family)
     })
 }
 
-fn no_session(why: &NoSession) -> Response {
-    match why {
-        NoSession::Unknown => plain(StatusCode::NOT_FOUND, "there is no such session of yours here; initialize again"),
-        NoSession::Refused(refusal) => {
-            let error = serde_json::json!({
-                "jsonrpc": "2.0", "id": null,
-                "error": { "code": -32603, "message": &*refusal.reason,
-                           "data": { answer::META: { "decision": "DENY", "receipt": null } } },
-            });
-            let kind = [(header::CONTENT_TYPE, "application/json")];
-            (StatusCode::SERVICE_UNAVAILABLE, kind, error.to_string()).into_response()
-        }
-    }
+/// What could not even be recorded (`R1.closed`).
+fn unavailable(refusal: &Refusal) -> Response {
+    let error = serde_json::json!({
+        "jsonrpc": "2.0", "id": null,
+        "error": { "code": -32603, "message": &*refusal.reason,
+                   "data": { answer::META: { "decision": "DENY", "receipt": null } } },
+    });
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (StatusCode::SERVICE_UNAVAILABLE, kind, error.to_string()).into_response()
 }
 
 fn plain(status: StatusCode, message: &str) -> Response {
@@ -321,8 +401,4 @@ fn plain(status: StatusCode, message: &str) -> Response {
         "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": message },
     });
     (status, [(header::CONTENT_TYPE, "application/json")], error.to_string()).into_response()
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }

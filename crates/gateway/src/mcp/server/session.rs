@@ -52,14 +52,17 @@ impl Gateway {
                 return Ok(session);
             }
         };
-        let found = engine.find_session(&key).await.ok().flatten().ok_or(NoSession::Unknown)?;
+        // What cannot be read is no reason to say that there is no session: the client would begin a fresh one.
+        let unread = |failure| NoSession::Refused(engine.unrecorded(None, &failure));
+        let found = engine.find_session(&key).await.map_err(unread)?.ok_or(NoSession::Unknown)?;
         let owned = engine
             .context(&found, |context| {
                 let opened = context.opened();
                 opened.human == caller.identity.human.id && opened.agent == caller.identity.agent.id
             })
-            .await;
-        if !owned.unwrap_or(false) {
+            .await
+            .map_err(unread)?;
+        if !owned {
             return Err(NoSession::Unknown);
         }
         self.remember(&found, caller);

@@ -85,8 +85,14 @@ pub(crate) enum Kind {
     Number,
     /// A text.
     Text,
-    /// A list or set of texts.
-    Words,
+    /// What a party holds: texts.
+    Held,
+    /// The parties of the delegation chain, by their ids.
+    Parties,
+    /// Tools that were used, by their names.
+    Tools,
+    /// Labels of data that was seen.
+    Labels,
 }
 
 /// What is known under `identity`.
@@ -245,7 +251,10 @@ impl Fact {
             Source::Parameter(_) | Source::Given(_) => Kind::Any,
             Source::ActionCount | Source::DeniedCount | Source::Uses(..) => Kind::Number,
             Source::Party(_, Part::Id) | Source::Voucher | Source::Request => Kind::Text,
-            Source::Party(..) | Source::Delegation | Source::PriorActions | Source::Labels => Kind::Words,
+            Source::Party(..) => Kind::Held,
+            Source::Delegation => Kind::Parties,
+            Source::PriorActions => Kind::Tools,
+            Source::Labels => Kind::Labels,
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The shortest token, in characters.
-pub(crate) const SHORTEST: usize = 16;
+pub(crate) const SHORTEST: usize = 8;
 
 /// Who else gets at a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,10 @@ pub(crate) enum Exposure {
     Closed,
     /// Its owner alone, but only because a folder above it is closed.
     Sheltered,
-    /// Other users of this machine.
-    Open,
+    /// Other users of this machine can read it.
+    Readable,
+    /// Other users of this machine can change it.
+    Writable,
 }
 
 /// Why a token file cannot be used. Says nothing of what is in it.
@@ -30,8 +32,8 @@ pub(crate) enum TokenError {
         /// What the system said.
         source: io::Error,
     },
-    /// Other users can read or change it.
-    #[error("{} can be read or changed by other users (mode {mode:04o})", path.display())]
+    /// Other users can change it, and so make themselves anybody.
+    #[error("{} can be changed by other users (mode {mode:04o})", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -65,18 +67,26 @@ impl TokenError {
 /// Reads a token: the trimmed contents of a file.
 ///
 /// # Errors
-/// The file is missing, open to other users, or holds no token.
+/// The file is missing, can be changed by other users, or holds no token. One that others can read is taken,
+/// with a warning.
 pub(crate) fn read_token(path: &Path) -> Result<String, TokenError> {
     let unreadable = |source| TokenError::Unreadable { path: path.to_owned(), source };
-    if exposure(path).map_err(unreadable)? == Exposure::Open {
-        let mode = fs::metadata(path).map_err(unreadable)?.mode() & 0o7777;
-        return Err(TokenError::Open { path: path.to_owned(), mode });
+    match exposure(path).map_err(unreadable)? {
+        Exposure::Closed | Exposure::Sheltered => {}
+        Exposure::Readable => {
+            let file = path.display();
+            tracing::warn!("other users of this machine can read the token in {file}; run: chmod 600 {file}");
+        }
+        Exposure::Writable => {
+            let mode = fs::metadata(path).map_err(unreadable)?.mode() & 0o7777;
+            return Err(TokenError::Open { path: path.to_owned(), mode });
+        }
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let token = text.trim();
     let unfit = |why| TokenError::Unfit { path: path.to_owned(), why };
     if token.chars().count() < SHORTEST {
-        return Err(unfit("it has fewer than 16 characters"));
+        return Err(unfit("it has fewer than 8 characters"));
     }
     if !token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(unfit("it has blanks or characters that no header can carry"));
@@ -87,7 +97,8 @@ pub(crate) fn read_token(path: &Path) -> Result<String, TokenError> {
 /// Who else gets at a file: its own mode, unless a folder above it lets nobody else through.
 pub(crate) fn exposure(path: &Path) -> io::Result<Exposure> {
     let real = path.canonicalize()?;
-    if fs::metadata(&real)?.mode() & 0o066 == 0 {
+    let mode = fs::metadata(&real)?.mode();
+    if mode & 0o066 == 0 {
         return Ok(Exposure::Closed);
     }
     for folder in real.ancestors().skip(1) {
@@ -95,7 +106,7 @@ pub(crate) fn exposure(path: &Path) -> io::Result<Exposure> {
             return Ok(Exposure::Sheltered);
         }
     }
-    Ok(Exposure::Open)
+    Ok(if mode & 0o022 == 0 { Exposure::Readable } else { Exposure::Writable })
 }
 
 #[cfg(test)]
@@ -118,13 +129,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_get_at_is_refused_with_the_command_that_closes_it() {
+    fn a_file_that_others_can_change_is_refused_with_the_command_that_closes_it() {
         let home = tempfile::tempdir().unwrap();
         // What is above a temporary folder is closed on some machines; the test is about the mode of the file.
         let reachable =
             |folder: &Path| folder.ancestors().all(|f| fs::metadata(f).unwrap().mode() & 0o011 != 0);
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = file(home.path(), "0123456789abcdef", 0o640);
+        if reachable(&home.path().canonicalize().unwrap()) {
+            assert_eq!(exposure(&path).unwrap(), Exposure::Readable);
+            assert!(read_token(&path).is_ok());
+        }
+        let path = file(home.path(), "0123456789abcdef", 0o660);
         if reachable(&home.path().canonicalize().unwrap()) {
             let error = read_token(&path).unwrap_err();
             assert_eq!(error.hint(), format!("run: chmod 600 {}", path.display()));

@@ -84,7 +84,7 @@ impl Daemon {
         })
     }
 
-    /// Serves, and watches the policies, until `shutdown` resolves.
+    /// Serves, and watches the policies and the upstreams, until `shutdown` resolves.
     ///
     /// # Errors
     /// A listener failed.
@@ -98,9 +98,12 @@ impl Daemon {
         };
         let refusals = tokio::spawn(api::summarise(state.clone()));
         let routes = api::router(state).merge(http::router(gateway.clone(), turned_away));
-        let watching = tokio::spawn(Watch::new(policies, read, engine, health).run());
+        let watching = tokio::spawn(Watch::new(policies, read, engine, Arc::clone(&health)).run());
+        let (watched, noted) = (gateway.clone(), health);
+        let upstreams = tokio::spawn(async move { watched.watch_upstreams(&noted).await });
         let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
         watching.abort();
+        upstreams.abort();
         refusals.abort();
         served.map_err(|error| not_served(&error))
     }

@@ -12,7 +12,7 @@ use countersign_core::decision::Ruling;
 use countersign_core::lifecycle::{End, Input, Output, Permit, State, Transition};
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_core::session::{Change, Context, Outcome, Principal, Status};
-use countersign_core::time::Time;
+use countersign_core::time::{Span, Time};
 use countersign_receipt::v1;
 use tokio::sync::oneshot;
 
@@ -25,7 +25,7 @@ use crate::record::write::{Draft, Source, Wait};
 use crate::state::{Note, PrincipalState, SessionCell, SessionState, Slot};
 
 /// Tries before a decision on moving ground is given up (`contention`).
-const TRIES: u32 = 8;
+pub(crate) const TRIES: u32 = 8;
 
 /// Why nothing was recorded.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -206,14 +206,13 @@ impl Engine {
         plan: Plan,
         now: Time,
     ) -> Result<Attempt, Failure> {
-        let wait = Wait { default: self.0.settings.limits.wait };
         let (draft, change, about) = match plan {
             Plan::Nothing => return Ok(Attempt::Nothing),
             Plan::Other { draft, change } => (*draft, change, None),
             Plan::Transition { action, transition, change, how } => {
                 let about = About::of(session, &action, transition, how)
                     .ok_or_else(|| Failure::Receipt("the action is not known".into()))?;
-                let draft = about.draft(session, wait, now);
+                let draft = about.draft(session, self.0.settings.limits.wait, now);
                 (draft, change, Some(about))
             }
         };
@@ -348,7 +347,7 @@ fn leave_word(cell: &SessionCell, id: &ActionId, transition: &Transition, output
 }
 
 /// A principal whose facts a receipt changes gets a short entry that carries the receipt's digest.
-fn join(chain: &Chain, state: &mut PrincipalState, change: &Change, sealed: &Sealed, batch: &mut Batch) {
+pub(crate) fn join(chain: &Chain, state: &mut PrincipalState, change: &Change, sealed: &Sealed, batch: &mut Batch) {
     let mut news = change.clone();
     news.labels.retain(|label| !state.principal.labels().contains(label));
     batch.expect.push(Expected { chain: chain.clone(), head: state.head.clone() });
@@ -383,6 +382,7 @@ struct About {
     note: Option<Note>,
     how: (v1::Face, v1::Enforcement),
     ends: Option<End>,
+    waits_until: Option<Time>,
 }
 
 impl About {
@@ -395,12 +395,13 @@ impl About {
         let tracked = session.context.find(id)?;
         let note = session.notes.get(id).cloned();
         let how = how.or_else(|| note.as_ref().map(|note| (note.face, note.enforcement)))?;
-        let ends = match tracked.life.state() {
+        let (ends, waits_until) = match tracked.life.state() {
             State::Recording { to, .. } => match &**to {
-                State::Ended(end) => Some(*end),
-                _ => None,
+                State::Ended(end) => (Some(*end), None),
+                State::Waiting { deadline, .. } => (None, Some(*deadline)),
+                _ => (None, None),
             },
-            _ => None,
+            _ => (None, None),
         };
         Some(Self {
             action: Arc::clone(&tracked.action),
@@ -409,10 +410,12 @@ impl About {
             note,
             how,
             ends,
+            waits_until,
         })
     }
 
-    fn draft(&self, session: &SessionState, wait: Wait, now: Time) -> Draft {
+    fn draft(&self, session: &SessionState, default: Span, now: Time) -> Draft {
+        let wait = Wait { default, until: self.waits_until };
         let (face, enforcement) = self.how;
         let source = Source { session: session.context.opened(), identity: &self.identity, face, enforcement };
         Draft::transition(source, &self.action, &self.transition, wait, now)
@@ -439,6 +442,14 @@ impl About {
     fn noted(&self, sealed: &Sealed) -> Note {
         Note { prior: sealed.link.clone(), face: self.how.0, enforcement: self.how.1 }
     }
+}
+
+/// Does work to its end even when the caller goes: what comes on record must also come into force.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    let stopping = || Failure::Append(AppendError::Unavailable("the daemon is stopping".into()));
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(stopping()))
 }
 
 /// Reads a context without changing it.

@@ -10,7 +10,7 @@ use countersign_core::time::Span;
 use countersign_receipt::v1;
 use serde_json::Value;
 
-use crate::commit::{Failure, Plan, look};
+use crate::commit::{Failure, Plan, look, to_its_end};
 use crate::engine::Engine;
 use crate::mediator::ReceiptRef;
 use crate::record::write::{Draft, Source};
@@ -45,8 +45,12 @@ impl Engine {
             })
             .await?
             .ok_or(Failure::Moved)?;
-        self.reconsider(session).await;
-        Ok(committed.receipt)
+        let (engine, session) = (self.clone(), session.clone());
+        to_its_end(async move {
+            engine.reconsider(&session).await;
+            Ok(committed.receipt)
+        })
+        .await
     }
 
     /// Decides again, soon, about everything in the session that waits for context.

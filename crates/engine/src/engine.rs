@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use countersign_core::decide::Environment;
 use countersign_core::identity::Identity;
-use countersign_core::lifecycle::Limits;
+use countersign_core::lifecycle::{Limits, State};
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_core::policy::PolicySet;
+use countersign_core::session::Context;
 use countersign_core::time::{Span, Time};
 use countersign_receipt::sign::Signer;
 
-use crate::commit::Failure;
+use crate::commit::{Failure, TRIES, look};
 use crate::ports::{Clock, Epochs, Ledger, LedgerError};
-use crate::state::{Contracts, PrincipalCell, SessionCell};
+use crate::state::{Contracts, PrincipalCell, SessionCell, SessionState};
 
 /// The one engine. Cheap to clone; all clones are the same engine.
 #[derive(Clone)]
@@ -187,13 +188,35 @@ impl Engine {
             Arc::clone(sessions.entry(id.clone()).or_insert_with(|| Arc::new(SessionCell::new())))
         };
         let inner = &self.0;
-        let loaded = cell.load(id, &*inner.ledger, inner.settings.limits, &inner.settings.contracts).await;
+        let register = |state: &SessionState| {
+            // What another process, or an append of unknown end, left open is to fall due here too.
+            let open = state.context.tracked().filter(|t| !matches!(t.life.state(), State::Ended(_)));
+            open.for_each(|tracked| self.opened(&tracked.action.id, id));
+        };
+        let settings = &inner.settings;
+        let loaded = cell.load(id, &*inner.ledger, settings.limits, &settings.contracts, register).await;
         if loaded.is_err() && Arc::strong_count(&cell) <= 2 {
             // Do not let guessed ids fill the memory.
             inner.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         }
         loaded.map_err(Failure::Read)?;
         Ok(cell)
+    }
+
+    /// A session's cell, and something of its context, which is read anew as often as somebody puts it in doubt.
+    pub(crate) async fn known<T>(
+        &self,
+        id: &SessionId,
+        read: impl Fn(&Context) -> T + Send,
+    ) -> Result<(Arc<SessionCell>, T), Failure> {
+        for _ in 0..TRIES {
+            let cell = self.session(id).await?;
+            let found = look(&cell.lock(), &read);
+            if let Some(found) = found {
+                return Ok((cell, found));
+            }
+        }
+        Err(Failure::Contention)
     }
 
     /// All cells that an action of a session touches.
@@ -205,15 +228,24 @@ impl Engine {
             let opened = state.context.opened();
             [Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))]
         };
-        let [human, agent] = principals.map(|chain| {
+        let [human, agent] = self.principals(principals).await?;
+        Ok(Cells { session, human, agent })
+    }
+
+    /// The cells of principals, read from the ledger if need be.
+    pub(crate) async fn principals(
+        &self,
+        chains: [Chain; 2],
+    ) -> Result<[(Chain, Arc<PrincipalCell>); 2], Failure> {
+        let found = chains.map(|chain| {
             let mut cells = self.0.principals.lock().unwrap_or_else(PoisonError::into_inner);
             let cell = cells.entry(chain.clone()).or_insert_with(|| Arc::new(PrincipalCell::new()));
             (chain, Arc::clone(cell))
         });
-        for (chain, cell) in [&human, &agent] {
+        for (chain, cell) in &found {
             cell.load(chain, &*self.0.ledger).await.map_err(Failure::Read)?;
         }
-        Ok(Cells { session, human, agent })
+        Ok(found)
     }
 
     /// A principal's chain got an entry that no session's step put there: it is read anew before it is used.

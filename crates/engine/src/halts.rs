@@ -10,7 +10,7 @@ use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_receipt::v1;
 use countersign_receipt::values::Plain;
 
-use crate::commit::{Failure, Plan};
+use crate::commit::{Failure, Plan, to_its_end};
 use crate::engine::{Engine, Governing};
 use crate::mediator::ReceiptRef;
 use crate::ports::{Batch, Epoch, Epochs, Expected, Stored};
@@ -50,6 +50,11 @@ impl Engine {
     /// # Errors
     /// It could not be recorded; nothing changed.
     pub async fn halt(&self, halt: Halt, reason: &str, by: &str, resume: bool) -> Result<ReceiptRef, Failure> {
+        let (engine, reason, by) = (self.clone(), reason.to_owned(), by.to_owned());
+        to_its_end(async move { engine.halt_now(halt, &reason, &by, resume).await }).await
+    }
+
+    async fn halt_now(&self, halt: Halt, reason: &str, by: &str, resume: bool) -> Result<ReceiptRef, Failure> {
         let _order = self.0.system.lock().await;
         let (scope, id) = scope_words(&halt);
         let subject = BTreeMap::from([

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use countersign_core::action::Action;
 use countersign_core::decision::{Because, Decision, PolicyRef, Ruling, Step};
 use countersign_core::edits::Edits;
-use countersign_core::lifecycle::{Input, Output, Spent};
+use countersign_core::lifecycle::{End, Input, Output, Spent};
 use countersign_core::names::{ActionId, ToolName};
 use countersign_core::session::{Outcome, Status};
 
@@ -173,6 +173,7 @@ impl Engine {
             Output::Await(missing) => {
                 Proceeding::Suspended(Box::new(Suspended::new(hold, On::Context(missing), &receipt)))
             }
+            Output::Over(End::Expired) => Proceeding::Refused(Box::new(expired(&action.id, &receipt))),
             Output::Escalate => self.escalate(receipt, action, ruling, hold).await,
             _ => self.refused_unrecorded(&action.id, &Failure::Moved),
         }
@@ -210,15 +211,15 @@ impl Engine {
 
     /// A session belongs to one human and one agent; nobody else may act in it.
     async fn foreign(&self, submission: &Submission) -> Option<Refusal> {
-        let cell = match self.session(&submission.session).await {
-            Ok(cell) => cell,
-            Err(failure) => return Some(self.unrecorded(None, &failure)),
-        };
         let identity = &submission.caller.identity;
-        let own = crate::commit::look(&cell.lock(), |context| {
+        let own = self.known(&submission.session, |context| {
             context.opened().human == identity.human.id && context.opened().agent == identity.agent.id
         });
-        (own != Some(true)).then(|| Refusal {
+        let own = match own.await {
+            Ok((_, own)) => own,
+            Err(failure) => return Some(self.unrecorded(None, &failure)),
+        };
+        (!own).then(|| Refusal {
             action: None,
             step: Step::Scope,
             rules: Vec::new(),

@@ -8,7 +8,7 @@ use countersign_core::policy::PolicySet;
 use countersign_receipt::v1;
 use countersign_receipt::values::Plain;
 
-use crate::commit::Failure;
+use crate::commit::{Failure, to_its_end};
 use crate::engine::{Engine, Governing};
 use crate::mediator::ReceiptRef;
 use crate::ports::Epoch;
@@ -20,6 +20,11 @@ impl Engine {
     /// # Errors
     /// It could not be recorded; the old set stays in force.
     pub async fn activate(&self, set: PolicySet, by: &str) -> Result<Option<ReceiptRef>, Failure> {
+        let (engine, by) = (self.clone(), by.to_owned());
+        to_its_end(async move { engine.activate_now(set, &by).await }).await
+    }
+
+    async fn activate_now(&self, set: PolicySet, by: &str) -> Result<Option<ReceiptRef>, Failure> {
         let _order = self.0.system.lock().await;
         let before = self.governing();
         if before.policy.reference().digest == set.reference().digest {

@@ -99,7 +99,11 @@ impl Engine {
             let Ok(cell) = self.session(&session).await else { continue };
             let now = self.now();
             let due = look(&cell.lock(), |context| {
-                context.find(&id).and_then(|t| t.life.due()).is_some_and(|due| due <= now)
+                let tracked = context.find(&id);
+                if tracked.is_none() {
+                    self.closed(&id);
+                }
+                tracked.and_then(|t| t.life.due()).is_some_and(|due| due <= now)
             });
             if due != Some(true) {
                 continue;

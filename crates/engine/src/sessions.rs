@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use countersign_core::identity::Identity;
 use countersign_core::names::{Chain, SessionId};
-use countersign_core::session::{Context, Opened, What};
+use countersign_core::session::{Change, Context, Opened, What};
 use countersign_receipt::v1;
 
-use crate::commit::{Failure, Plan, look};
+use crate::commit::{Failure, Plan, TRIES, join, look};
 use crate::engine::{Engine, window_key};
 use crate::mediator::{Caller, OpenSession, Opening, ReceiptRef, Refusal};
-use crate::ports::{Batch, Expected, Head};
+use crate::ports::{AppendError, Batch, Expected, Head};
 use crate::record::seal::{Place, seal};
 use crate::record::write::{Draft, Source};
-use crate::state::SessionState;
+use crate::state::{SessionState, Slot};
 
 impl Engine {
     /// Opens a session. Its beginning is on record before this returns.
@@ -38,26 +38,60 @@ impl Engine {
             request: opening.request,
             intent: opening.intent,
         };
-        let chain = Chain::Session(opened.session.clone());
         let Caller { face, enforcement, .. } = opening.caller;
         let source = Source { session: &opened, identity: &identity, face, enforcement };
         let draft = Draft::opened(source, BTreeMap::new(), now);
-        let epochs = self.governing().epochs;
-        let place = Place { head: None, principals: Vec::new(), epochs, prior: None };
-        let mut sealed = seal(draft, &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
-        sealed.record.lookup = opening.lookup;
-        let head = Head { sequence: 0, digest: Arc::clone(&sealed.record.digest) };
-        let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&head.digest) };
-        let batch = Batch {
-            expect: vec![Expected { chain, head: None }],
-            records: vec![sealed.record],
-            ..Batch::default()
-        };
-        self.0.ledger.append(batch).await.map_err(Failure::Append)?;
+        let (head, receipt) = self.begin_chain(&opened, draft, opening.lookup).await?;
         let id = opened.session.clone();
         let context = Context::new(opened, now, self.0.settings.limits);
         self.put_session(id.clone(), SessionState::new(context, identity, head));
         Ok(OpenSession { id, receipt })
+    }
+
+    /// Records a beginning. What the session begins with counts for its human and its agent from then on.
+    async fn begin_chain(
+        &self,
+        opened: &Opened,
+        draft: Draft,
+        lookup: Option<Arc<str>>,
+    ) -> Result<(Head, ReceiptRef), Failure> {
+        let chain = Chain::Session(opened.session.clone());
+        let marks = Change { labels: opened.labels.clone(), ..Change::default() };
+        for _ in 0..TRIES {
+            let principals = [Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))];
+            let [human, agent] = self.principals(principals).await?;
+            let (head, receipt, appending) = {
+                let (mut human_slot, mut agent_slot) = (human.1.lock(), agent.1.lock());
+                let (Slot::Known(human_state), Slot::Known(agent_state)) = (&mut *human_slot, &mut *agent_slot)
+                else {
+                    continue;
+                };
+                let mut joining = vec![(&human.0, human_state), (&agent.0, agent_state)];
+                joining.retain(|_| !marks.is_empty());
+                let heads = joining.iter().map(|(chain, state)| (*chain, state.head.as_ref())).collect();
+                let epochs = self.governing().epochs;
+                let place = Place { head: None, principals: heads, epochs, prior: None };
+                let mut sealed =
+                    seal(draft.clone(), &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
+                sealed.record.lookup.clone_from(&lookup);
+                let head = Head { sequence: 0, digest: Arc::clone(&sealed.record.digest) };
+                let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&head.digest) };
+                let expect = vec![Expected { chain: chain.clone(), head: None }];
+                let mut batch = Batch { expect, records: vec![sealed.record.clone()], ..Batch::default() };
+                for (chain, state) in joining {
+                    join(chain, state, &marks, &sealed, &mut batch);
+                }
+                (head, receipt, self.0.ledger.append(batch))
+            };
+            let Err(error) = appending.await else { return Ok((head, receipt)) };
+            human.1.doubt();
+            agent.1.doubt();
+            // Only a principal that moved on in between is worth another try.
+            if !matches!(&error, AppendError::Conflict(moved) if *moved != chain.to_string()) {
+                return Err(Failure::Append(error));
+            }
+        }
+        Err(Failure::Contention)
     }
 
     /// The session that was opened under this key.

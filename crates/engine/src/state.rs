@@ -2,7 +2,7 @@
 //!
 //! A context runs ahead of the disk: a transition counts as soon as it is handed to the ledger's writer, so
 //! that whatever is decided next has seen it and can share its commit. If that commit fails, everything that
-//! saw it fails with it, because its heads do not stand; the cell is then [`Slot::Doubtful`] and read anew.
+//! saw it fails with it, because its heads do not stand; the cell is then `Slot::Doubtful` and read anew.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -136,7 +136,7 @@ impl SessionCell {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the session from the ledger unless it is known.
+    /// Reads the session from the ledger unless it is known; `register` sees what was read before anybody else.
     ///
     /// # Errors
     /// The ledger cannot be read, or the session's chain is empty or does not follow from itself.
@@ -146,6 +146,7 @@ impl SessionCell {
         ledger: &dyn Ledger,
         limits: Limits,
         contracts: &Contracts,
+        register: impl FnOnce(&SessionState) + Send,
     ) -> Result<(), LedgerError> {
         if matches!(&*self.lock(), Slot::Known(_)) {
             return Ok(());
@@ -154,6 +155,7 @@ impl SessionCell {
         let state = SessionState::replay(&records, limits, contracts)?;
         let mut slot = self.lock();
         if matches!(&*slot, Slot::Doubtful) {
+            register(&state);
             *slot = Slot::Known(Box::new(state));
         }
         Ok(())

@@ -116,7 +116,10 @@ impl Suspended {
         loop {
             changed.mark_unchanged();
             match self.standing().await {
-                Standing::Authorised => return self.claim().await,
+                Standing::Authorised => match self.claim().await {
+                    Ok(proceeding) => return proceeding,
+                    Err(overtaken) => self = *overtaken,
+                },
                 Standing::Over(refusal) => return Proceeding::Refused(refusal),
                 Standing::Waiting(on, _) => self.on = on,
                 Standing::Between => {}
@@ -154,8 +157,9 @@ impl Suspended {
         }
     }
 
-    /// The live request is ruled on again, under the policy in force.
-    async fn claim(self) -> Proceeding {
+    /// The live request is ruled on again, under the policy in force; too late, it ends what nobody claimed in
+    /// time. Gives itself back when something else got there first.
+    async fn claim(self) -> Result<Proceeding, Box<Self>> {
         let Hold { engine, session, action: id, .. } = &self.hold;
         let engine = engine.clone();
         let mut subject = None;
@@ -165,18 +169,20 @@ impl Suspended {
                     return crate::commit::Plan::Nothing;
                 };
                 let (action, identity) = (Arc::clone(&tracked.action), Arc::clone(&tracked.identity));
-                let ruling = Arc::new(turn.decide(&action, &identity));
-                let plan = turn.advance(id, Input::Ruled(Arc::clone(&ruling)));
+                let late = tracked.life.due().is_some_and(|due| due <= turn.now);
+                let input =
+                    if late { Input::Due } else { Input::Ruled(Arc::new(turn.decide(&action, &identity))) };
+                let plan = turn.advance(id, input);
                 subject = turn.session.context.find(id).map(|t| (action, Arc::clone(&t.ruling)));
                 plan
             })
             .await;
         match (committed, subject) {
             (Ok(Some(committed)), Some((action, ruling))) => {
-                engine.enforce(committed, &action, &ruling, self.hold).await
+                Ok(engine.enforce(committed, &action, &ruling, self.hold).await)
             }
-            (Err(failure), _) => engine.refused_unrecorded(id, &failure),
-            _ => engine.refused_unrecorded(id, &Failure::Moved),
+            (Err(failure), _) => Ok(engine.refused_unrecorded(id, &failure)),
+            _ => Err(Box::new(self)),
         }
     }
 }
@@ -185,13 +191,15 @@ impl Engine {
     /// A retry attaches when it has the same session, tool and byte-equal arguments, the action is waiting or
     /// authorised, and no live call holds it. This is tested before dependents.
     pub(crate) async fn attach(&self, submission: &Submission) -> Result<Option<Suspended>, Failure> {
-        let cell = self.session(&submission.session).await?;
-        let candidates = look(&cell.lock(), |context| {
-            let mut matching: Vec<&Tracked> = context.tracked().filter(|t| attaches(t, submission)).collect();
-            matching.sort_by(|a, b| a.action.id.cmp(&b.action.id));
-            matching.into_iter().map(|t| t.action.id.clone()).collect::<Vec<_>>()
-        });
-        for id in candidates.unwrap_or_default() {
+        let (cell, candidates) = self
+            .known(&submission.session, |context| {
+                let mut matching: Vec<&Tracked> =
+                    context.tracked().filter(|t| attaches(t, submission)).collect();
+                matching.sort_by_key(|tracked| tracked.number);
+                matching.into_iter().map(|t| t.action.id.clone()).collect::<Vec<_>>()
+            })
+            .await?;
+        for id in candidates {
             if let Some(hold) = Hold::take(self, &submission.session, &id).await
                 && let Some(suspended) = Self::resume(&cell, hold, &submission.caller)
             {
@@ -212,11 +220,12 @@ impl Engine {
         id: &ActionId,
         caller: &Caller,
     ) -> Result<Option<Suspended>, Failure> {
-        let cell = self.session(session).await?;
-        let own = look(&cell.lock(), |context| {
-            context.find(id).is_some_and(|t| waits(t) && t.identity.same_principal(&caller.identity))
-        });
-        if own != Some(true) {
+        let (cell, own) = self
+            .known(session, |context| {
+                context.find(id).is_some_and(|t| waits(t) && t.identity.same_principal(&caller.identity))
+            })
+            .await?;
+        if !own {
             return Ok(None);
         }
         let hold = Hold::take(self, session, id).await;

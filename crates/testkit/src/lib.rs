@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`builders`] | actions, identities, contexts, policies and questions in one line each |
 //! | [`oracle`] | a second, naive reading of `R3.order` that shares no code with `core::decide` |
-//! | [`clock`] | a clock that stands still until a test moves it, forwards or back (feature `engine`) |
-//! | [`signer`] | a real Ed25519 key that is the same in every run (feature `engine`) |
+//! | `clock` | a clock that stands still until a test moves it, forwards or back (feature `engine`) |
+//! | `signer` | a real Ed25519 key that is the same in every run (feature `engine`) |
 //!
 //! The ledger that fails on command is the store's own: `Memory::with_faults`.
 //! Without the feature `engine` this crate knows only `core`, so that core's own tests stay small.

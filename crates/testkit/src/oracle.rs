@@ -114,7 +114,13 @@ pub fn judge(case: &Case<'_>) -> Expected {
     let Pass { mut answer, mut edits, mut step, mut escalate, mut effects } = first;
     loop {
         if answer == Answer::Deny {
-            return Expected { answer, edits: BTreeMap::new(), step, escalate: None, effects: BTreeSet::new() };
+            return Expected {
+                answer,
+                edits: BTreeMap::new(),
+                step,
+                escalate: None,
+                effects: BTreeSet::new(),
+            };
         }
         if edits.is_empty() {
             return Expected { answer, edits, step, escalate, effects };

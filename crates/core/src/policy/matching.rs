@@ -55,7 +55,7 @@ impl Rule {
         self.action.as_ref().is_none_or(RuleAction::restricts)
     }
 
-    fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> Mode {
         if self.restricts() { Mode::Any } else { Mode::Every }
     }
 }
@@ -70,7 +70,7 @@ impl ToolPattern {
 
 /// How a test of one value becomes a test of many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     /// One that meets it is enough: rules that restrict.
     Any,
     /// There is one, and all meet it: ALLOW.
@@ -79,14 +79,14 @@ enum Mode {
 
 /// One value to be tested.
 #[derive(Clone, Copy)]
-enum Item<'a> {
+pub(super) enum Item<'a> {
     Json(&'a Value),
     Text(&'a str),
     Count(u64),
 }
 
 /// Whether one value meets a test; `None` when it is of another type.
-type Holds = Option<bool>;
+pub(super) type Holds = Option<bool>;
 
 impl Predicate {
     fn holds(&self, q: &Question<'_>, mode: Mode) -> Match {
@@ -111,7 +111,7 @@ impl Predicate {
 }
 
 impl Test {
-    fn on(&self, value: Read<'_>, mode: Mode) -> Holds {
+    pub(super) fn on(&self, value: Read<'_>, mode: Mode) -> Holds {
         match (value, self) {
             // A whole list or map can be asked for as it is.
             (Read::Value(value), Self::Eq(wanted @ (Value::Array(_) | Value::Object(_)))) => {
@@ -144,7 +144,7 @@ impl Test {
     }
 
     /// One value.
-    fn one(&self, item: Item<'_>, mode: Mode) -> Holds {
+    pub(super) fn one(&self, item: Item<'_>, mode: Mode) -> Holds {
         match self {
             Self::Eq(wanted) => equals(item, wanted),
             Self::Ne(wanted) => equals(item, wanted).map(|same| !same),
@@ -177,7 +177,7 @@ impl Test {
     }
 
     /// One label of data that was seen.
-    fn label(&self, seen: &str, mode: Mode) -> Holds {
+    pub(super) fn label(&self, seen: &str, mode: Mode) -> Holds {
         let covered = |wanted: &Value| wanted.as_str().map(|wanted| covers(seen, wanted, mode));
         match self {
             Self::Eq(wanted) => covered(wanted),
@@ -217,7 +217,7 @@ const LEVELS: [&str; 4] = ["PUBLIC", "INTERNAL", "CONFIDENTIAL", "RESTRICTED"];
 
 /// Whether data labelled `seen` is what a rule about `wanted` speaks of. A restricting rule about one level
 /// also speaks of those above it, in any case of letters; an ALLOW speaks of what it lists and nothing else.
-fn covers(seen: &str, wanted: &str, mode: Mode) -> bool {
+pub(super) fn covers(seen: &str, wanted: &str, mode: Mode) -> bool {
     let level = |label: &str| LEVELS.iter().position(|known| known.eq_ignore_ascii_case(label));
     match (mode, level(seen), level(wanted)) {
         (Mode::Every, ..) => seen == wanted,

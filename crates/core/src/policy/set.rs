@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fault::{Fault, Faults, Place, shown};
-use super::rule::{Classification, Rule, RuleAction};
+use super::rule::{Classification, Rule};
 use super::syntax::{self, File, Located, WrittenDefault};
 use crate::decision::{Decision, PolicyRef};
 use crate::names::{RuleId, ToolName};
@@ -26,10 +26,12 @@ pub struct PolicySet {
 
 /// Where a rule is written.
 #[derive(Clone, Debug)]
-struct Written {
-    file: Arc<str>,
+pub(super) struct Written {
+    pub(super) file: Arc<str>,
+    /// Its id.
+    pub(super) at: Place,
     /// Names of tools and operations.
-    names: Vec<(String, Place)>,
+    pub(super) names: Vec<(String, Place)>,
 }
 
 impl PolicySet {
@@ -82,7 +84,9 @@ impl PolicySet {
     #[must_use]
     pub fn always_forbids(&self, tool: &ToolName) -> bool {
         self.rules_about(tool).into_iter().any(|rule| {
-            rule.classification == Classification::Forbidden && rule.predicates.is_empty() && rule.concerns(tool)
+            rule.classification == Classification::Forbidden
+                && rule.predicates.is_empty()
+                && rule.concerns(tool)
         })
     }
 
@@ -123,39 +127,9 @@ impl PolicySet {
         &self.internal_domains
     }
 
-    /// Names in ALLOW and MODIFY rules that more than one of these tools or upstreams bears and that therefore
-    /// have to be written in full. To be asked whenever the tools of the upstreams are known or change.
-    #[must_use]
-    pub fn ambiguities(&self, tools: &[ToolName]) -> Vec<Fault> {
-        let mut found = Vec::new();
-        for (rule, Written { file, names }) in self.rules.iter().zip(&self.written) {
-            if !matches!(rule.action, Some(RuleAction::Allow | RuleAction::Modify(_))) {
-                continue;
-            }
-            let meant: Vec<&ToolName> = tools.iter().filter(|tool| rule.concerns(tool)).collect();
-            for (name, at) in names {
-                let operation = !rule.tools.iter().any(|pattern| pattern.0 == *name);
-                // Beside a `tool`, an operation only narrows.
-                if operation && !rule.tools.is_empty() {
-                    continue;
-                }
-                let bearers = bearers(name, &meant, operation);
-                if bearers.len() > 1 {
-                    let message =
-                        format!("{} in rule {} could mean {}", shown(name), rule.id, bearers.join(" or "));
-                    found.push(Fault {
-                        file: Arc::clone(file),
-                        line: at.line,
-                        column: at.column,
-                        message,
-                        hint: Some(
-                            "an ALLOW or MODIFY rule names `upstream.tool` where a name is not unique".into(),
-                        ),
-                    });
-                }
-            }
-        }
-        found
+    /// Every rule with where it is written, in the order of [`Self::rules`].
+    pub(super) fn located(&self) -> impl Iterator<Item = (&Rule, &Written)> {
+        self.rules.iter().zip(&self.written)
     }
 
     fn join(files: &[(String, Vec<u8>)], read: Vec<File>, default: WrittenDefault, by: PolicyRef) -> Self {
@@ -169,10 +143,10 @@ impl PolicySet {
         internal_domains.dedup();
         let (mut rules, mut written) = (Vec::new(), Vec::new());
         for file in read {
-            for Located { mut rule, names } in file.rules {
+            for Located { mut rule, at, names } in file.rules {
                 rule.policy.digest = Arc::clone(&digest);
                 rules.push(rule);
-                written.push(Written { file: Arc::clone(&file.name), names });
+                written.push(Written { file: Arc::clone(&file.name), at, names });
             }
         }
         Self {
@@ -224,21 +198,6 @@ impl Index {
         found.dedup();
         found
     }
-}
-
-/// What bears a name: an upstream, or tools of different upstreams.
-fn bearers(name: &str, tools: &[&ToolName], operation: bool) -> Vec<String> {
-    let mut bearers: Vec<String> = Vec::new();
-    for tool in tools {
-        if !operation && tool.upstream() == name {
-            bearers.push(format!("the upstream {name}"));
-        } else if tool.tool() == name || (!operation && tool.is(name)) {
-            bearers.push(format!("{} of {}", tool.tool(), tool.upstream()));
-        }
-    }
-    bearers.sort();
-    bearers.dedup();
-    bearers
 }
 
 fn whole(file: &str, message: &str, hint: &str) -> Vec<Fault> {

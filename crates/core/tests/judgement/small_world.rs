@@ -42,7 +42,12 @@ const KINDS: [&str; 19] = [
 const VALUES: [Option<bool>; 3] = [Some(true), Some(false), None];
 
 fn intents() -> [Option<Intent>; 4] {
-    [None, Some(intent(&["files.read"], &[])), Some(intent(&[], &["files"])), Some(intent(&["mail"], &["mail"]))]
+    [
+        None,
+        Some(intent(&["files.read"], &[])),
+        Some(intent(&[], &["files"])),
+        Some(intent(&["mail"], &["mail"])),
+    ]
 }
 
 fn context(known: [Option<bool>; 3], intent: Option<Intent>) -> Context {
@@ -57,6 +62,7 @@ fn context(known: [Option<bool>; 3], intent: Option<Intent>) -> Context {
 
 /// `R3.order`: three rules of every kind, facts, default, intent and approvers, exhaustively.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "many small worlds at once; the core itself has no threads")]
 fn r3_order_decide_agrees_with_the_oracle_on_every_small_policy() {
     let mut triples = Vec::new();
     for a in 0..KINDS.len() {
@@ -131,7 +137,10 @@ fn every_question(kinds: [usize; 3], contexts: &[([Option<bool>; 3], Option<Inte
                     depends: None,
                 };
                 if let Err(difference) = oracle::compare(&oracle::judge(&case), &ruling) {
-                    panic!("{difference}\nfacts {known:?} intent {intent:?} groups {groups:?}\n{}", lines.concat());
+                    panic!(
+                        "{difference}\nfacts {known:?} intent {intent:?} groups {groups:?}\n{}",
+                        lines.concat()
+                    );
                 }
                 cases += 1;
             }
@@ -155,7 +164,8 @@ fn any_rule(at: usize) -> impl Strategy<Value = String> {
         Just("action: DENY, classification: forbidden".to_owned()),
         Just("action: DENY, classification: context_dependent_allow".to_owned()),
         Just("action: DEFER".to_owned()),
-        (1..60_i32).prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{limit: {{max: {n}}}}}}}")),
+        (1..60_i32)
+            .prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{limit: {{max: {n}}}}}}}")),
         (1..4_i32).prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{mode: m{n}}}}}")),
         Just("action: MODIFY, modifications: {parameters: {gone: 1}}".to_owned()),
         Just("action: STEP_UP".to_owned()),
@@ -171,7 +181,8 @@ fn any_rule(at: usize) -> impl Strategy<Value = String> {
         Just(String::new()),
     ];
     (says, reads, 0..3_i32, any::<bool>()).prop_map(move |(says, reads, priority, effect)| {
-        let effect = if effect && says.contains("action") { ", effect: {set_context: {both: 1}}" } else { "" };
+        let effect =
+            if effect && says.contains("action") { ", effect: {set_context: {both: 1}}" } else { "" };
         format!("  - {{id: r{at}, match: {{{reads}}}, {says}, priority: {priority}{effect}}}\n")
     })
 }

@@ -6,6 +6,7 @@
     reason = "a panic here is the report of a failure"
 )]
 
+mod conflicts;
 mod faults;
 mod lists;
 mod matching;

@@ -3,7 +3,7 @@
 use countersign_core::decision::Decision;
 use countersign_core::edits::Edit;
 use countersign_core::names::{RuleId, ToolName};
-use countersign_core::policy::{Classification, PolicySet, RuleAction, load};
+use countersign_core::policy::{Classification, Known, PolicySet, RuleAction, load};
 use countersign_core::time::Span;
 use serde_json::json;
 
@@ -167,19 +167,29 @@ rules:
 
 #[test]
 fn a_name_that_several_things_bear_is_told_in_rules_that_let_through() {
-    let tools: Vec<ToolName> =
-        [("files", "read"), ("db", "read"), ("db", "query"), ("read", "x"), ("mail", "mail")]
-            .map(|(upstream, tool)| ToolName::new(upstream, tool))
-            .to_vec();
+    let known = Known {
+        upstreams: ["empty".to_owned()].into(),
+        tools: [
+            ("files", "read"),
+            ("db", "read"),
+            ("db", "query"),
+            ("read", "x"),
+            ("mail", "mail"),
+            ("x", "empty"),
+        ]
+        .map(|(upstream, tool)| ToolName::new(upstream, tool))
+        .into(),
+    };
     let told = |block: &str, action: &str| {
         let set = crate::world::set(&format!("{{id: r, match: {block}, {action}}}"));
-        set.ambiguities(&tools).iter().map(ToString::to_string).collect::<Vec<_>>()
+        set.ambiguities(&known).iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let expected = "test.yaml:4:27: `read` in rule r could mean read of db or read of files or the upstream read \
                     (hint: an ALLOW or MODIFY rule names `upstream.tool` where a name is not unique)";
     assert_eq!(told("{tool: read}", "action: ALLOW"), [expected]);
     assert_eq!(told("{tool: read}", "action: MODIFY, modifications: {parameters: {a: 1}}").len(), 1);
     assert_eq!(told("{operation: read}", "action: ALLOW").len(), 1);
+    assert_eq!(told("{tool: empty}", "action: ALLOW").len(), 1, "an upstream whose tools are not known");
     assert_eq!(told("{tool: [files, db], operation: read}", "action: ALLOW"), Vec::<String>::new());
     for fine in
         ["{tool: files.read}", "{tool: query}", "{tool: db}", "{tool: mail}", "{operation: query}", "{}"]
@@ -187,4 +197,38 @@ fn a_name_that_several_things_bear_is_told_in_rules_that_let_through() {
         assert_eq!(told(fine, "action: ALLOW"), Vec::<String>::new(), "{fine}");
     }
     assert_eq!(told("{tool: read}", "action: DENY"), Vec::<String>::new());
+}
+
+#[test]
+fn a_tool_that_is_let_through_by_a_name_of_anothers_is_told() {
+    let set = assemble(
+        "version: 1
+default: DENY
+rules:
+  - {id: bare, match: {tool: [read, db.list]}, action: ALLOW}
+  - {id: both, match: {tool: [query, db.query]}, action: ALLOW}
+  - {id: no, match: {tool: write}, action: DENY}
+",
+    );
+    let tool =
+        |name: &str| name.split_once('.').map(|(upstream, tool)| ToolName::new(upstream, tool)).unwrap();
+    let known = |tools: &[&str]| Known {
+        upstreams: ["files".to_owned()].into(),
+        tools: tools.iter().map(|t| tool(t)).collect(),
+    };
+    let told =
+        |of: &str, among: &[&str]| set.ambiguous_for(&tool(of), &known(among)).map(|found| found.bearers);
+    assert_eq!(told("files.read", &["files.read"]), None);
+    assert_eq!(told("files.read", &[]), None);
+    let both = Some(vec!["read of evil".to_owned(), "read of files".to_owned()]);
+    assert_eq!(told("files.read", &["files.read", "evil.read"]), both);
+    assert_eq!(told("evil.read", &["files.read"]), both, "nobody listed it, and it is about to be called");
+    assert_eq!(told("db.list", &["files.read", "evil.read"]), None, "the rule names it in full");
+    assert_eq!(told("db.query", &["db.query", "evil.query"]), None, "the rule names it in full too");
+    assert!(told("evil.query", &["db.query"]).is_some());
+    assert_eq!(told("evil.write", &["files.write"]), None, "a denial means everything that bears the name");
+    let short: Vec<(&str, &str)> =
+        set.by_short_name(&tool("files.read")).iter().map(|(rule, name)| (rule.id.as_str(), *name)).collect();
+    assert_eq!(short, [("bare", "read")]);
+    assert!(set.by_short_name(&tool("db.list")).is_empty());
 }

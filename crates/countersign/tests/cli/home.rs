@@ -95,7 +95,7 @@ upstreams:
     }
 
     pub(crate) fn open_to_others(&self, name: &str) {
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o666)).unwrap();
         fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     }
 

@@ -60,14 +60,14 @@ hint: run `countersign keys init` once, and keep a backup of the folder
 }
 
 #[test]
-fn a_token_that_others_can_read_is_refused_with_the_command_that_closes_it() {
+fn a_token_that_others_can_change_is_refused_with_the_command_that_closes_it() {
     let home = Home::new();
     home.open_to_others("tokens/agent");
     home.run(&["keys", "init"]).exits(0);
     if home.is_reachable() {
         home.run(&["up"]).exits(3).complains(
             "error: the credentials that countersign.yaml names cannot be used
-  countersign.yaml:8:7: the token of the agent desk-agent-1: HOME/tokens/agent can be read or changed by other users (mode 0644)
+  countersign.yaml:8:7: the token of the agent desk-agent-1: HOME/tokens/agent can be changed by other users (mode 0666)
       hint: run: chmod 600 HOME/tokens/agent
 ",
         );

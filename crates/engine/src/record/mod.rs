@@ -1,8 +1,8 @@
 //! Between what happened and the receipt that proves it: the only place that knows both forms.
 //!
-//! [`write`] turns a transition or event into an unsigned receipt and the texts it commits to;
+//! [`mod@write`] turns a transition or event into an unsigned receipt and the texts it commits to;
 //! [`read`] turns a stored receipt back into the entry that `core` folds. A test takes every kind there
-//! and back. [`seal`] adds what only the moment of commit knows: place in the chain, heads, salts, signature.
+//! and back. [`mod@seal`] adds what only the moment of commit knows: place in the chain, heads, salts, signature.
 
 pub mod read;
 pub mod seal;

@@ -162,7 +162,7 @@ impl Draft {
         let wait = ruling.wait.unwrap_or(limits.default);
         self.receipt.decision = Some(v1::Decision {
             approvers: approvers_block(ruling),
-            deadline: waits.then(|| WireTime::from_unix_millis((at + wait).0)),
+            deadline: waits.then(|| WireTime::from_unix_millis(limits.until.unwrap_or(at + wait).0)),
             edits: ruling.edits.iter().map(|(place, edit)| edit_block(&place.dotted(), edit)).collect(),
             missing: missing_block(&ruling.decision),
             reason: ruling.because.reason.to_string(),
@@ -249,6 +249,8 @@ impl Draft {
 pub struct Wait {
     /// The default.
     pub default: Span,
+    /// When this one ends, where that is earlier: a wait that goes on never stretches.
+    pub until: Option<Time>,
 }
 
 /// The arguments as they are forwarded, where a ruling that lets the action run changes them.

@@ -27,10 +27,9 @@ pub(super) struct Known {
 }
 
 impl<'c> Group<'c> {
-    /// Begins, holding the write lock from here on.
-    pub(super) fn begin(conn: &'c Connection) -> Result<Self> {
+    /// Begins, holding the write lock from here on. `epochs` are those that stand.
+    pub(super) fn begin(conn: &'c Connection, epochs: Epochs) -> Result<Self> {
         run(conn, "BEGIN IMMEDIATE")?;
-        let epochs = epochs(conn)?;
         Ok(Self { conn, chains: HashMap::new(), epochs, raised: false, written: false })
     }
 
@@ -58,9 +57,9 @@ impl<'c> Group<'c> {
         Ok(Ok(()))
     }
 
-    /// Writes what stands once for the whole group; the transaction can then be committed. Gives whether there is
-    /// anything to commit.
-    pub(super) fn close(self) -> Result<bool> {
+    /// Writes what stands once for the whole group; the transaction can then be committed. Gives the epochs that it
+    /// leaves behind; `None` when there is nothing to commit.
+    pub(super) fn close(self) -> Result<Option<Epochs>> {
         for known in self.chains.values().flatten().filter(|known| known.moved) {
             self.conn
                 .prepare_cached("UPDATE chain SET sequence = ?2, digest = ?3 WHERE id = ?1")?
@@ -73,7 +72,7 @@ impl<'c> Group<'c> {
                 update.execute(params![name, integer(value)?])?;
             }
         }
-        Ok(self.written)
+        Ok(self.written.then_some(self.epochs))
     }
 
     /// Notes the new head of a chain, to be written when the group closes; a new chain gets its number now.

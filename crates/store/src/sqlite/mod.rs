@@ -178,7 +178,10 @@ impl Ledger for Sqlite {
     }
 
     async fn epochs(&self) -> Result<Epochs, LedgerError> {
-        self.readers.run(|conn| reader::epochs(conn)).await
+        match self.writer.as_ref().and_then(Writer::epochs) {
+            Some(standing) => Ok(standing),
+            None => self.readers.run(|conn| reader::epochs(conn)).await,
+        }
     }
 
     async fn check(&self) -> Result<(), LedgerError> {

@@ -2,15 +2,15 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use countersign_engine::ports::{AppendError, Appending, Batch, LedgerError, Record};
+use countersign_engine::ports::{AppendError, Appending, Batch, Epochs, LedgerError, Record};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use super::group::{Group, run};
+use super::group::{self, Group, run};
 use super::seal::{Seal, Sealed};
 use super::{OpenError, Options, schema};
 use crate::faults::{self, Point};
@@ -22,7 +22,12 @@ pub(super) struct Writer {
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     seal: Arc<Seal>,
+    standing: Standing,
 }
+
+/// The epochs as last committed: nobody else changes them, so nobody has to read the file for them. `None` while the
+/// file is closed after a failed commit.
+type Standing = Arc<Mutex<Option<Epochs>>>;
 
 enum Job {
     Append(Append),
@@ -44,13 +49,27 @@ impl Writer {
         seal: Arc<Seal>,
     ) -> Result<Self, OpenError> {
         let conn = schema::open_writer(&path, &options, &seal)?;
+        let epochs = group::epochs(&conn).map_err(|error| OpenError::from_sqlite(&path, error))?;
+        let standing = Standing::new(Mutex::new(Some(epochs)));
         let (jobs, waiting) = sync_channel(options.queue);
-        let loop_ = Loop { conn: Some(conn), path: path.clone(), options, seal: seal.clone(), _lock: lock };
+        let loop_ = Loop {
+            conn: Some(conn),
+            standing: standing.clone(),
+            path: path.clone(),
+            options,
+            seal: seal.clone(),
+            _lock: lock,
+        };
         let thread = thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || loop_.run(&waiting))
             .map_err(|error| OpenError::failed(&path, error))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), seal })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), seal, standing })
+    }
+
+    /// The epochs as last committed; `None` when only the file can tell.
+    pub(super) fn epochs(&self) -> Option<Epochs> {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Seals on the caller's thread, since the writer is the narrow place.
@@ -106,6 +125,7 @@ fn refusal(error: AppendError) -> Appending {
 struct Loop {
     /// None after a failed commit, until the file was opened anew.
     conn: Option<Connection>,
+    standing: Standing,
     path: PathBuf,
     options: Options,
     seal: Arc<Seal>,
@@ -169,7 +189,7 @@ impl Loop {
             Err(Failure { error, doubtful }) => {
                 tracing::error!(%error, batches = appends.len(), "the ledger could not be written");
                 if doubtful {
-                    self.conn = None;
+                    self.close();
                 }
                 vec![Err(error); appends.len()]
             }
@@ -183,7 +203,8 @@ impl Loop {
     ) -> Result<Vec<Result<(), AppendError>>, Failure> {
         self.reopen()?;
         let (faults, conn) = (&self.options.faults, self.conn.as_ref().ok_or(Self::closed())?);
-        let written = faults::at(faults, &Point::Begin, || Group::begin(conn).map_err(Failure::from))
+        let epochs = self.epochs().ok_or(Self::closed())?;
+        let written = faults::at(faults, &Point::Begin, || Group::begin(conn, epochs).map_err(Failure::from))
             .and_then(|mut group| {
                 let answers = appends.iter().map(|append| match room {
                     Err(error) if !append.batch.reserve => Ok(Err(error.clone())),
@@ -195,13 +216,14 @@ impl Loop {
                 Ok((answers, group.close()?))
             });
         match written {
-            Ok((answers, true)) => {
+            Ok((answers, Some(epochs))) => {
                 // From here on the records may be on the disk whatever is reported.
                 faults::at(faults, &Point::Commit, || run(conn, "COMMIT").map_err(Failure::from))
                     .map_err(|failure| Failure { doubtful: true, ..failure })?;
+                self.stand(Some(epochs));
                 Ok(answers)
             }
-            Ok((answers, false)) => {
+            Ok((answers, None)) => {
                 roll_back(conn)?;
                 Ok(answers)
             }
@@ -227,7 +249,7 @@ impl Loop {
     fn check(&mut self) -> Result<(), AppendError> {
         let tried = self.try_out();
         if tried.as_ref().is_err_and(|failure| failure.doubtful) {
-            self.conn = None;
+            self.close();
         }
         tried.map_err(|failure| failure.error).and_then(|()| self.room())
     }
@@ -251,9 +273,24 @@ impl Loop {
                 other => Failure::from(AppendError::Unavailable(other.to_string())),
             })
         })?;
+        let epochs = group::epochs(&conn)?;
         tracing::info!(path = %self.path.display(), "the ledger was opened again after a failed commit");
         self.conn = Some(conn);
+        self.stand(Some(epochs));
         Ok(())
+    }
+
+    fn close(&mut self) {
+        self.stand(None);
+        self.conn = None;
+    }
+
+    fn epochs(&self) -> Option<Epochs> {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stand(&self, epochs: Option<Epochs>) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = epochs;
     }
 
     fn closed() -> Failure {

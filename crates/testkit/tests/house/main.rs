@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `architecture` | who may know whom, from `cargo metadata` |
 //! | `supply` | licences, sources and bans as `deny.toml` says them, without cargo-deny |
+//! | `documents` | links, paths and tests that documents name; examples as they are |
 //! | `tidy` | sizes of files, words that promise, paths of somebody's machine |
 //! | `spec_map` | the page `docs/src/spec-map.md`: clause, code, tests |
 
-#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
 
 mod architecture;
+mod documents;
 mod spec_map;
 mod supply;
 mod tidy;
@@ -24,7 +26,8 @@ fn root() -> PathBuf {
 
 /// What `cargo` prints, run on this workspace with the committed lock file.
 fn cargo(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO")).args(arguments).arg("--locked").current_dir(root()).output().unwrap();
+    let output =
+        Command::new(env!("CARGO")).args(arguments).arg("--locked").current_dir(root()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo {} failed:\n{said}", arguments.join(" "));
     String::from_utf8(output.stdout).unwrap()

@@ -16,9 +16,17 @@ const CLAUSES: &[(&str, &str, &str)] = &[
     ("R1.defer", "A deferred action has no effect while it waits", ""),
     ("R1.closed", "When a part is unavailable the action fails; nothing fails open", ""),
     ("R1.reason", "Every refusal carries the rule and the reason", ""),
-    ("R1.complete", "Every tool call passes; wrapper tools are judged as what they call", "resources, prompts and the rest of MCP are refused"),
+    (
+        "R1.complete",
+        "Every tool call passes; wrapper tools are judged as what they call",
+        "resources, prompts and the rest of MCP are refused",
+    ),
     ("R2.prior", "Prior actions of the session", ""),
-    ("R2.data", "Classifications of the data seen", "declared labels and rules only; content is not inspected"),
+    (
+        "R2.data",
+        "Classifications of the data seen",
+        "declared labels and rules only; content is not inspected",
+    ),
     ("R2.default", "The highest sensitivity where nothing yields a result", ""),
     ("R2.intent", "The original user request, when available", ""),
     ("R2.visible", "All of it readable by policy", ""),
@@ -35,6 +43,7 @@ const CLAUSES: &[(&str, &str, &str)] = &[
     ("R3.order", "The order of judgement", "compositional risk is not in this version"),
     ("R3.reload", "Policies change without a restart; verdicts name id, version and digest", ""),
     ("R4", "The five decisions", ""),
+    ("R4.modify", "MODIFY runs with transformed parameters", ""),
     ("R4.step", "STEP_UP waits for a person", ""),
     ("R4.step.block", "Nothing runs while a person is asked", ""),
     ("R4.step.route", "The question goes to configured approvers", "no escalation to others"),
@@ -48,14 +57,22 @@ const CLAUSES: &[(&str, &str, &str)] = &[
     ("R4.defer.independents", "Everything else proceeds", ""),
     ("R4.defer.cascade", "Dependents are bounded; beyond the bound they are denied", ""),
     ("R4.defer.receipts", "One receipt for the deferral, one for its end", ""),
-    ("R4.defer.resolve", "Evidence is collected, then the action is decided again", "facts that an operator posts; no other resolvers"),
+    (
+        "R4.defer.resolve",
+        "Evidence is collected, then the action is decided again",
+        "facts that an operator posts; no other resolvers",
+    ),
     ("R4.defer.escalate", "When nothing resolves it, a person is asked", "only for rules that disagree"),
     ("R5", "A signed receipt for every action and every follow-up", ""),
     ("R5.fields", "Everything the specification lists is in the receipt", ""),
     ("R5.offline", "Verifiable with the receipt and the public key alone", ""),
     ("R5.tamper", "A change to any field is detected", ""),
-    ("R5.append", "Stored append-only", ""),
-    ("R6", "Human, service, agent, session, roles and scope in every receipt", "bearer tokens and local users; no OIDC"),
+    ("R5.chain", "Stored append-only; what is missing, moved or replaced is seen", "no signed checkpoints"),
+    (
+        "R6",
+        "Human, service, agent, session, roles and scope in every receipt",
+        "bearer tokens and local users; no OIDC",
+    ),
     ("R6.deny", "No verifiable identity, no action", ""),
     ("R6.late", "Identity and rules are checked again before a late execution", ""),
     ("R7", "Drift: distance between the request and the actions", "not in this version"),
@@ -108,7 +125,8 @@ fn page(cited: &BTreeMap<String, Cited>) -> String {
             let found = cited.get(*clause).unwrap_or(&none);
             let without = if absent.is_empty() { String::new() } else { format!(" *({absent})*") };
             let code: Vec<_> = found.code.iter().map(|file| format!("`{file}`")).collect();
-            let _ = writeln!(page, "| {clause} | {asks}{without} | {} | {} |", code.join("<br>"), tests(found));
+            let _ =
+                writeln!(page, "| {clause} | {asks}{without} | {} | {} |", code.join("<br>"), tests(found));
         }
         page.push('\n');
     }
@@ -153,12 +171,18 @@ fn rust(file: &str, text: &str, cited: &mut BTreeMap<String, Cited>) {
         if let Some(header) = line.strip_prefix("//!") {
             for clause in clauses(header) {
                 let entry = cited.entry(clause).or_default();
-                if all_tests { entry.tests.entry(file.into()).or_default() } else { entry.code.insert(file.into()); continue };
+                if all_tests {
+                    entry.tests.entry(file.into()).or_default();
+                } else {
+                    entry.code.insert(file.into());
+                }
             }
         } else if line.starts_with("//") {
             comment.push_str(line);
             if !in_tests {
-                clauses(line).into_iter().for_each(|clause| drop(cited.entry(clause).or_default().code.insert(file.into())));
+                for clause in clauses(line) {
+                    cited.entry(clause).or_default().code.insert(file.into());
+                }
             }
         } else if line.starts_with("#[") {
             is_test |= line.contains("test]") || line.contains("test(");
@@ -209,12 +233,15 @@ fn function(line: &str) -> Option<&str> {
 
 /// The clauses that a text names: `R4.defer.order`, or `R6` alone where that is one.
 fn clauses(text: &str) -> BTreeSet<String> {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').map(|word| word.trim_matches('.'));
+    let words =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').map(|word| word.trim_matches('.'));
     let named = words.filter(|word| {
         let mut parts = word.split('.');
         let requirement = parts.next().unwrap_or_default();
         let number = requirement.strip_prefix('R').is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']));
-        number && (word.contains('.') || is_known(word)) && parts.all(|part| part.starts_with(|c: char| c.is_ascii_lowercase()))
+        number
+            && (word.contains('.') || is_known(word))
+            && parts.all(|part| part.starts_with(|c: char| c.is_ascii_lowercase()))
     });
     named.map(str::to_owned).collect()
 }
@@ -239,7 +266,10 @@ mod tests {
         // And R4.defer.block.
 ";
     rust("crates/a/src/b.rs", code, &mut found);
-    assert_eq!(found.keys().collect::<Vec<_>>(), ["R1.closed", "R3.order", "R4.defer.block", "R4.defer.order", "R6"]);
+    assert_eq!(
+        found.keys().collect::<Vec<_>>(),
+        ["R1.closed", "R3.order", "R4.defer.block", "R4.defer.order", "R6"]
+    );
     assert!(found["R3.order"].code.contains("crates/a/src/b.rs"));
     assert!(found["R6"].tests["crates/a/src/b.rs"].contains("it_fails"));
     assert!(found["R4.defer.block"].tests["crates/a/src/b.rs"].contains("r4_defer_order_is_kept"));

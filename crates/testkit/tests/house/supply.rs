@@ -14,7 +14,10 @@ fn everything_we_build_from_has_a_licence_that_deny_toml_allows() {
         let name = package.split(' ').next().unwrap();
         let also = rules.exceptions.get(name);
         let allowed = |one: &str| rules.licenses.contains(one) || also.is_some_and(|also| also.contains(one));
-        assert!(satisfied(&license, &allowed), "{package} has the licence `{license}`, which deny.toml does not allow");
+        assert!(
+            satisfied(&license, &allowed),
+            "{package} has the licence `{license}`, which deny.toml does not allow"
+        );
     }
 }
 
@@ -75,10 +78,14 @@ impl Rules {
         let lines = |from: &str| {
             let (_, after) = text.split_once(&format!("\n{from} = [\n")).unwrap();
             let (list, _) = after.split_once("\n]").unwrap();
-            list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect::<Vec<_>>()
+            list.lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .collect::<Vec<_>>()
         };
         let entries = |from: &str, list: &str| {
-            let entry = |line: &str| (quoted(line, "crate").remove(0), quoted(line, list).into_iter().collect());
+            let entry =
+                |line: &str| (quoted(line, "crate").remove(0), quoted(line, list).into_iter().collect());
             lines(from).into_iter().map(entry).collect()
         };
         Self {
@@ -92,15 +99,18 @@ impl Rules {
 /// The texts in quotes after `key =`, one or a list.
 fn quoted(line: &str, key: &str) -> Vec<String> {
     let Some((_, after)) = line.split_once(&format!("{key} = ")) else { return Vec::new() };
-    let end = if after.starts_with('[') { after.find(']').unwrap() } else { 1 + after[1..].find('"').unwrap() };
+    let end =
+        if after.starts_with('[') { after.find(']').unwrap() } else { 1 + after[1..].find('"').unwrap() };
     after[..end].split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// Every package that is built for some platform, tests included, with its licence.
 fn licenses() -> BTreeMap<String, String> {
-    tree().lines().filter_map(|line| Some(line.split_once('|')?.1.split_once('|')?)).map(|(package, license)| {
-        (package.to_owned(), license.trim_end_matches(" (*)").to_owned())
-    }).collect()
+    tree()
+        .lines()
+        .filter_map(|line| line.split_once('|')?.1.split_once('|'))
+        .map(|(package, license)| (package.to_owned(), license.trim_end_matches(" (*)").to_owned()))
+        .collect()
 }
 
 /// Who depends on whom, from the depth that starts each line.

@@ -21,7 +21,8 @@ fn no_source_file_is_longer_than_a_reader_can_hold() {
 #[test]
 fn nothing_is_promised_instead_of_done() {
     let promises = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX")];
-    let excuses = [concat!("for ", "now"), concat!("place", "holder"), concat!("phase ", "1"), concat!("phase ", "2")];
+    let excuses =
+        [concat!("for ", "now"), concat!("place", "holder"), concat!("phase ", "1"), concat!("phase ", "2")];
     each_line(|place, line| {
         let quiet = line.to_lowercase();
         let found = promises.iter().find(|word| words(line).any(|one| one == **word));
@@ -57,7 +58,15 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 /// Every line of text that is ours, with its place.
 fn each_line(mut look: impl FnMut(&str, &str)) {
     let folders = KEPT.iter().flat_map(|folder| files(folder));
-    let beside = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "Cargo.toml", "test"];
+    let beside = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "Cargo.toml",
+        "test",
+    ];
     for file in folders.chain(beside.map(|name| crate::root().join(name))) {
         let kind = file.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
         if !["", "rs", "toml", "md", "yaml", "py", "sh", "json"].contains(&kind) {

@@ -21,6 +21,9 @@ use crate::time::Span;
 #[derive(Clone, Debug)]
 pub(in crate::policy) struct Located {
     pub(in crate::policy) rule: Rule,
+    /// Of its id.
+    pub(in crate::policy) at: Place,
+    /// Of each name of a tool or operation.
     pub(in crate::policy) names: Vec<(String, Place)>,
 }
 
@@ -95,7 +98,7 @@ pub(super) fn read(
         return None;
     }
     let Conditions { tools, operations, predicates, names } = conditions;
-    let (id, _) = id?;
+    let (id, at) = id?;
     let policy = policy.clone();
     let rule = Rule {
         id,
@@ -110,7 +113,7 @@ pub(super) fn read(
         timeout,
         sets,
     };
-    Some(Located { rule, names })
+    Some(Located { rule, at, names })
 }
 
 fn id(fields: Fields<'_>, at: Place, faults: &mut Faults) -> Option<(RuleId, Place)> {

@@ -42,13 +42,13 @@ pub(super) fn tokens(config: &Config, found: &mut Findings) {
         Err(error) => found.failed("credentials", &error),
     }
     for (path, whose) in config.token_files() {
-        if matches!(secrets::exposure(path), Ok(Exposure::Sheltered)) {
-            let says = format!(
-                "{} ({whose}) is kept from others only by the folder that it lies in",
-                path.display()
-            );
-            found.warn("credentials", says, format!("run: chmod 600 {}", path.display()));
-        }
+        let says = match secrets::exposure(path) {
+            Ok(Exposure::Sheltered) => "is kept from others only by the folder that it lies in",
+            Ok(Exposure::Readable) => "can be read by other users of this machine",
+            Ok(Exposure::Closed | Exposure::Writable) | Err(_) => continue,
+        };
+        let file = path.display();
+        found.warn("credentials", format!("{file} ({whose}) {says}"), format!("run: chmod 600 {file}"));
     }
 }
 

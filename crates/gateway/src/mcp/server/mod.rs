@@ -25,8 +25,9 @@ pub mod session;
 pub mod socket;
 pub mod wrapper;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign_core::action::Contract;
 use countersign_core::identity::{Identity, Party};
@@ -40,6 +41,7 @@ use tokio::sync::mpsc;
 use super::upstream::{
     Call, CallId, ConfigError, Connection, Event, Owner, Pool, PoolLimits, Reply, UpstreamError,
 };
+use crate::health::Health;
 use crate::settings::{RESTRICTED, Settings};
 
 /// The gateway: clients on one side, upstreams on the other, the engine between. Cheap to clone.
@@ -68,6 +70,9 @@ pub struct Route {
 
 /// How tools of several upstreams are told apart: `upstream__tool`.
 pub const SEPARATOR: &str = "__";
+
+/// How often upstreams in trouble are looked at.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Lost calls that are remembered.
 const LOST: usize = 10_000;
@@ -102,6 +107,30 @@ impl Gateway {
     #[must_use]
     pub fn settings(&self) -> &Arc<Settings> {
         &self.0.settings
+    }
+
+    /// Says in `health`, once a second, which upstreams cannot be reached, and has those tried again. Runs until the
+    /// future is dropped.
+    pub async fn watch_upstreams(&self, health: &Health) {
+        let mut ticks = tokio::time::interval(WATCH);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut named = BTreeSet::new();
+        loop {
+            ticks.tick().await;
+            let troubles = self.0.pool.troubles();
+            self.0.pool.retry();
+            named.retain(|upstream: &String| {
+                let troubled = troubles.contains_key(upstream);
+                if !troubled {
+                    health.well(&format!("upstream {upstream}"));
+                }
+                troubled
+            });
+            for (upstream, why) in troubles {
+                health.trouble(&format!("upstream {upstream}"), why);
+                named.insert(upstream);
+            }
+        }
     }
 
     /// Ends all upstream connections and waits for their processes.

@@ -2,7 +2,8 @@
 //!
 //! Each (owner, upstream) has a slot, or each upstream one when it is `shared`. A slot starts its connection
 //! at the first use, notices at the next use that it died, and waits longer after each failure in a row;
-//! meanwhile a call fails at once with *nothing sent*. A reaper stops what nobody has used for long and
+//! meanwhile a call fails at once with *nothing sent*. Until it is reached again it is in trouble, which
+//! [`Pool::troubles`] tells, and [`Pool::retry`] tries what was needed lately. A reaper stops what nobody has used for long and
 //! forgets slots that nobody needs. The number of child processes is bounded; at the bound the one that has
 //! been idle for longest makes room, if it has been so for a while.
 
@@ -81,6 +82,10 @@ struct Slot {
     /// The connection of `state`, for those who cannot wait for a start.
     current: Mutex<Weak<Connection>>,
     users: AtomicUsize,
+    /// Why it was not reached at the last try; `None` once it was.
+    trouble: Mutex<Option<String>>,
+    /// When a caller last needed it.
+    needed: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -156,16 +161,52 @@ impl Pool {
     /// The owner's connection to an upstream, started when there is none.
     pub async fn connection(&self, owner: &Owner, upstream: &str) -> Result<Lease, UpstreamError> {
         let config = self.inner.config(upstream)?;
+        let key = key(owner, config);
         tokio::select! {
             biased;
             () = self.inner.stopping.cancelled() => Err(not_sent(upstream, NotSent::Stopping)),
-            lease = self.inner.lease(owner, config) => lease,
+            lease = self.inner.lease(&key, config, true) => lease,
         }
     }
 
     /// Sends one request on the owner's connection to an upstream and waits for its answer.
     pub async fn call(&self, owner: &Owner, upstream: &str, call: Call<'_>) -> Result<Reply, UpstreamError> {
-        self.connection(owner, upstream).await?.call(call).await
+        let lease = self.connection(owner, upstream).await?;
+        let answered = lease.call(call).await;
+        lease.slot.note(&answered);
+        answered
+    }
+
+    /// Upstreams that were not reached at the last try, with the reason.
+    pub fn troubles(&self) -> BTreeMap<String, String> {
+        let mut troubles = BTreeMap::new();
+        for ((_, upstream), slot) in locked(&self.inner.slots).iter() {
+            if let Ok(mut state) = slot.state.try_lock() {
+                self.inner.bury_the_dead(slot, &mut state);
+            }
+            if let Some(why) = &*locked(&slot.trouble) {
+                troubles.insert(upstream.clone(), why.clone());
+            }
+        }
+        troubles
+    }
+
+    /// Begins to try again, each in a task of its own, whatever is in trouble, was needed lately and has waited long
+    /// enough. Must be called within a tokio runtime.
+    pub fn retry(&self) {
+        let idle = self.inner.limits.idle;
+        let due = |slot: &Slot| {
+            let troubled = locked(&slot.trouble).is_some();
+            let needed = locked(&slot.needed).is_some_and(|then| then.elapsed() < idle);
+            // A slot that is locked is being tried right now.
+            let rested = slot.state.try_lock().is_ok_and(|state| state.not_before.is_none_or(|t| t <= Instant::now()));
+            troubled && needed && rested
+        };
+        let slots = locked(&self.inner.slots);
+        for (key, _) in slots.iter().filter(|(_, slot)| due(slot)) {
+            let (pool, key) = (self.clone(), key.clone());
+            tokio::spawn(async move { pool.inner.retry(&key).await });
+        }
     }
 
     /// All tools of an upstream, as the owner sees them, each as the exact text the server sent.
@@ -220,17 +261,33 @@ impl Inner {
         self.upstreams.get(upstream).ok_or_else(|| not_sent(upstream, NotSent::NoSuchUpstream))
     }
 
-    async fn lease(&self, owner: &Owner, config: &UpstreamConfig) -> Result<Lease, UpstreamError> {
-        let key = key(owner, config);
+    /// Whether a server that was in trouble can be reached again; its slot notes it.
+    async fn retry(&self, key: &Key) {
+        let Ok(config) = self.config(&key.1) else { return };
+        let lease = tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => return,
+            lease = self.lease(key, config, false) => lease,
+        };
+        if let Ok(lease) = lease {
+            lease.slot.note(&lease.call(Call::new("ping", None)).await);
+        }
+    }
+
+    async fn lease(&self, key: &Key, config: &UpstreamConfig, needed: bool) -> Result<Lease, UpstreamError> {
         loop {
             let slot = Arc::clone(locked(&self.slots).entry(key.clone()).or_default());
+            if needed {
+                *locked(&slot.needed) = Some(Instant::now());
+            }
             let mut state = slot.state.lock().await;
             if state.retired {
                 continue;
             }
-            self.bury_the_dead(&mut state);
+            self.bury_the_dead(&slot, &mut state);
             if state.live.is_none() {
-                let connection = Arc::new(self.start(&key, config, &mut state).await?);
+                let connection = Arc::new(self.start(key, config, &slot, &mut state).await?);
+                *locked(&slot.trouble) = None;
                 *locked(&slot.current) = Arc::downgrade(&connection);
                 let now = Instant::now();
                 state.live = Some(Live { connection, since: now, last_used: Arc::new(Mutex::new(now)) });
@@ -252,6 +309,7 @@ impl Inner {
         &self,
         key: &Key,
         config: &UpstreamConfig,
+        slot: &Slot,
         state: &mut State,
     ) -> Result<Connection, UpstreamError> {
         let now = Instant::now();
@@ -274,13 +332,13 @@ impl Inner {
                     UpstreamError::NotSent { reason, .. } => reason.to_string(),
                     other => other.to_string(),
                 };
-                self.failed(state, reason);
+                self.failed(slot, state, reason);
                 Err(error)
             }
         }
     }
 
-    fn bury_the_dead(&self, state: &mut State) {
+    fn bury_the_dead(&self, slot: &Slot, state: &mut State) {
         let reason = state.live.as_ref().and_then(|live| live.connection.closed());
         if let (Some(reason), Some(live)) = (reason, state.live.as_ref()) {
             let steady = live.since.elapsed() >= self.limits.steady;
@@ -289,12 +347,13 @@ impl Inner {
                 state.failures = 0;
                 state.not_before = None;
             } else {
-                self.failed(state, reason.to_string());
+                self.failed(slot, state, reason.to_string());
             }
         }
     }
 
-    fn failed(&self, state: &mut State, reason: String) {
+    fn failed(&self, slot: &Slot, state: &mut State, reason: String) {
+        *locked(&slot.trouble) = Some(reason.clone());
         let doublings = state.failures.min(16);
         let wait = self.limits.backoff.saturating_mul(1 << doublings).min(self.limits.backoff_most);
         state.failures = state.failures.saturating_add(1);
@@ -355,7 +414,7 @@ impl Inner {
         let mut idle = Vec::new();
         locked(&self.slots).retain(|_, slot| {
             let Ok(mut state) = slot.state.try_lock() else { return true };
-            self.bury_the_dead(&mut state);
+            self.bury_the_dead(slot, &mut state);
             let keep = match &state.live {
                 Some(live) => slot.idle_for(live).is_none_or(|idle| idle < self.limits.idle),
                 None => state.not_before.is_some_and(|then| then + self.limits.idle > Instant::now()),
@@ -371,6 +430,17 @@ impl Inner {
 }
 
 impl Slot {
+    /// Takes note of whether the server was reached; an answer that is an error came from a server too.
+    fn note(&self, answered: &Result<Reply, UpstreamError>) {
+        match answered {
+            Ok(_) | Err(UpstreamError::Answered { .. }) => *locked(&self.trouble) = None,
+            Err(UpstreamError::NotSent { reason: reason @ NotSent::Unreachable(_), .. }) => {
+                *locked(&self.trouble) = Some(reason.to_string());
+            }
+            Err(UpstreamError::NotSent { .. } | UpstreamError::Unknown { .. }) => {}
+        }
+    }
+
     /// How long nobody has used the connection; `None` while somebody does.
     fn idle_for(&self, live: &Live) -> Option<Duration> {
         (self.users.load(Ordering::Acquire) == 0).then(|| locked(&live.last_used).elapsed())

@@ -1,0 +1,27 @@
+//! The engine from outside: a real ledger in memory, a real key, a clock that the tests move.
+//!
+//! | module | claims about |
+//! |---|---|
+//! | `world` | the engine under test, what ran, and the audit that every test ends with |
+//! | `decisions` | the five decisions from submission to outcome |
+//! | `waits` | people, facts, deadlines, retries that attach (`R4.step`, `R4.defer`) |
+//! | `order` | what depends on a deferred action |
+//! | `control` | halts, policy changes, permits that lapse |
+//! | `principals` | budgets, high-water marks, sessions of others, windows |
+//! | `recovery` | a restart at every step of every life |
+//! | `faults` | a failure at every append, and the table of what follows from it |
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic here is the report of a failure"
+)]
+
+mod control;
+mod decisions;
+mod faults;
+mod order;
+mod principals;
+mod recovery;
+mod waits;
+mod world;

@@ -6,6 +6,7 @@ tool servers really did. Nothing here stands in for a part of the product.
 """
 
 import http.client
+import itertools
 import json
 import os
 import secrets
@@ -263,8 +264,7 @@ class Agent:
             self.headers["authorization"] = f"Bearer {lab.tokens[token]}"
         if session:
             self.headers["countersign-session"] = session
-        self._ids = iter(range(1, 1_000_000_000))
-        self._local = threading.local()
+        self._ids = itertools.count(1)
 
     def initialize(self):
         params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "e2e", "version": "1"}}

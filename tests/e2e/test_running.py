@@ -1,6 +1,7 @@
 """While a call waits or runs: notices, cancellation, clients that leave, halts, changed policies, restarts. It runs once or not at all."""
 
 import http.client
+import json
 import signal
 import threading
 import time
@@ -24,12 +25,16 @@ rules:
     action: ALLOW
 """
 ASKED = POLICY.format(version=1, writes="STEP_UP")
+EXTRA = """\
+hold: 1
+wrappers: { call_tool: { server: /server, tool: /name, arguments: /args } }
+"""
 FORBIDDEN = POLICY.format(version=2, writes="DENY")
 
 
 @pytest.fixture
 def made(lab):
-    return lab(ASKED, upstreams=sample(), extra="hold: 1").up()
+    return lab(ASKED, upstreams=sample(), extra=EXTRA).up()
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def test_r4_step_an_approval_is_used_under_the_policy_in_force(made, agent):
     action = pending(write(agent, "late"))
     made.answer(action, "approve")
     made.write_policy(FORBIDDEN)
-    until(lambda: [one for one in made.receipts() if one["kind"] == "policy"][-1]["policy"]["version"] == "2")
+    until(lambda: [one for one in made.receipts() if one["kind"] == "policy"][-1]["subject"]["version"] == "2")
     refused(write(agent, "late"))
     assert written(made) == []
 
@@ -113,6 +118,17 @@ def test_r4_step_an_approval_is_for_this_session_and_these_arguments_to_the_byte
     assert written(made) == []
     ran(write(agent, "mine"))
     assert written(made) == ["mine.txt"]
+
+
+def test_r4_step_an_approval_is_for_the_tool_as_it_was_called_not_for_a_wrapper_of_it(made, agent):
+    action = pending(write(agent, "direct"))
+    made.answer(action, "approve")
+    # As a text, the inner arguments are the approved ones to the byte.
+    inner = {"server": "files", "name": "write_file", "args": json.dumps({"path": "direct.txt", "content": "direct"})}
+    assert pending(agent.call("files__call_tool", inner)) != action
+    assert written(made) == []
+    ran(write(agent, "direct"))
+    assert written(made) == ["direct.txt"]
 
 
 def test_r4_step_two_retries_of_one_approved_call_run_it_once(made, agent):
@@ -134,7 +150,7 @@ def test_a_halt_stops_what_waits_and_what_comes_until_it_is_lifted(made, agent):
     halt = {"scope": "human", "id": "alice@example.com", "reason": "stop everything"}
     assert made.api("POST", "/v1/halt", halt)[0] == 200
     for result in (write(agent, "halted"), agent.call("files__query_customers", {"limit": 1})):
-        assert ours(refused(result))["step"] == "halted" and "stop everything" in text(result)
+        assert ours(refused(result))["step"] == "halted" and "an operator has stopped" in text(result)
     assert made.ground_truth() == []
     assert made.api("POST", "/v1/halt", {**halt, "resume": True})[0] == 200
     ran(agent.call("files__query_customers", {"limit": 1}))

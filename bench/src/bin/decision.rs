@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use countersign_bench::{Case, caller, engine, median, open, table, time};
+use countersign_bench::{Case, caller, engine, open, table, time};
 use countersign_core::decide::decide;
-use countersign_core::lifecycle::Input;
+use countersign_core::lifecycle::{Input, Limits, Output};
 use countersign_core::names::{Chain, SessionId, ToolName};
 use countersign_core::policy::PolicySet;
 use countersign_core::session::{Context, Entry, Status, What};
@@ -88,23 +88,22 @@ fn policy(rules: usize, every: usize) -> PolicySet {
 
 /// A session in which so many actions were allowed and settled.
 fn context(actions: usize) -> Context {
-    let mut context = Context::new(builders::opened("ses_1", "alice", "bot"), START, builders_limits());
+    let mut context = Context::new(builders::opened("ses_1", "alice", "bot"), START, Limits::default());
     let identity = Arc::new(builders::identity("alice", "bot"));
     for n in 0..actions {
         let name = format!("up{}.tool{}", n % 5, n % 20);
         let action = Arc::new(builders::action(&format!("act_{n:04}"), &name, r#"{"path":"/srv/x"}"#));
         let now = builders::second(i64::try_from(n).unwrap_or(0));
         let ruling = Arc::new(builders::ruling(countersign_core::decision::Decision::Allow));
-        context.submit(&action, &identity, ruling, now);
-        context.handle(&action.id, Input::Recorded, now);
-        context.handle(&action.id, Input::Settled(builders::outcome(Status::Ok, &["INTERNAL"])), now);
-        context.handle(&action.id, Input::Recorded, now);
+        let (recorded, _) = context.submit(&action, &identity, ruling, now);
+        assert!(matches!(recorded, Output::Record(_)), "the first ruling is recorded");
+        let settled = Input::Settled(builders::outcome(Status::Ok, &["INTERNAL"]));
+        for input in [Input::Recorded, settled, Input::Recorded] {
+            let (output, _) = context.handle(&action.id, input, now);
+            assert!(!matches!(output, Output::Misplaced), "an action takes its usual way");
+        }
     }
     context
-}
-
-fn builders_limits() -> countersign_core::lifecycle::Limits {
-    countersign_core::lifecycle::Limits::default()
 }
 
 /// The fold over a session's entries, alone and from the stored receipts on.
@@ -129,7 +128,7 @@ fn folds() {
     let entries = read();
     let fold = || {
         let What::Opened(opened) = entries[0].what.clone() else { panic!("a session begins with its opening") };
-        let mut context = Context::new(opened, entries[0].at, builders_limits());
+        let mut context = Context::new(opened, entries[0].at, Limits::default());
         for entry in &entries[1..] {
             context.replay(entry).expect("the entries follow from each other");
         }
@@ -188,7 +187,6 @@ fn seals() {
     let rows: Vec<Vec<String>> =
         cases.iter().zip(times).map(|(case, time)| vec![case.name.clone(), format!("{time:.1}")]).collect();
     table(&["", "p50 µs"], &rows);
-    let _ = median(Vec::new());
 }
 
 fn draft() -> (Draft, Chain) {
@@ -201,7 +199,7 @@ fn draft() -> (Draft, Chain) {
         face: Face::Mcp,
         enforcement: Enforcement::Enforced,
     };
-    let wait = Wait { default: countersign_core::time::Span::seconds(900) };
+    let wait = Wait { default: countersign_core::time::Span::seconds(900), until: None };
     let transition = countersign_core::lifecycle::Transition::Ruled(ruling);
     let draft = Draft::transition(source, &world.action, &transition, wait, world.now);
     (draft, Chain::Session(world.context.opened().session.clone()))

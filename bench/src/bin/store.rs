@@ -168,7 +168,7 @@ fn sealed(world: &World, chain: &Chain, head: Option<&Head>, signer: &dyn Signer
         face: Face::Mcp,
         enforcement: Enforcement::Enforced,
     };
-    let wait = Wait { default: Span::seconds(900) };
+    let wait = Wait { default: Span::seconds(900), until: None };
     let transition = Transition::Ruled(Arc::new(world.decide()));
     let mut draft = Draft::transition(source, &world.action, &transition, wait, builders::START);
     draft.receipt.chain = chain.to_string();

@@ -142,7 +142,11 @@ fn weigh<'a>(q: &Question<'a>, read: &mut BTreeSet<Arc<str>>) -> Weighed<'a> {
 /// Halts and scopes: refused before any rule is asked.
 fn guarded(q: &Question<'_>) -> Option<Found> {
     if q.environment.halts.iter().any(|halt| halt.covers(q.action, q.identity, q.context)) {
-        return Some(Found::new(Decision::Deny, Step::Halted, "an operator has stopped actions like this one"));
+        return Some(Found::new(
+            Decision::Deny,
+            Step::Halted,
+            "an operator has stopped actions like this one",
+        ));
     }
     let party = q.identity.out_of_scope(q.action.tool.upstream())?;
     let reason = format!("{} may not reach the upstream {}", party.id, q.action.tool.upstream());
@@ -368,7 +372,7 @@ fn judged_after_edits(q: &Question<'_>, mut ruling: Ruling) -> Ruling {
         let before = ruling.edits.clone();
         ruling = match both(ruling, again) {
             Ok(ruling) => ruling,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         if ruling.edits == before {
             return ruling;
@@ -378,14 +382,14 @@ fn judged_after_edits(q: &Question<'_>, mut ruling: Ruling) -> Ruling {
 }
 
 /// The stricter of two rulings on one action, before and after its edits, with the edits of both.
-fn both(first: Ruling, again: Ruling) -> Result<Ruling, Ruling> {
+fn both(first: Ruling, again: Ruling) -> Result<Ruling, Box<Ruling>> {
     let facts_read: BTreeSet<_> = first.facts_read.union(&again.facts_read).cloned().collect();
     if again.decision == Decision::Deny {
-        return Err(Ruling { facts_read, ..again });
+        return Err(Box::new(Ruling { facts_read, ..again }));
     }
     let mut edits = first.edits.clone();
     if let Err(contradiction) = edits.merge(&again.edits) {
-        return Err(refused(Ruling { facts_read, ..first }, &contradiction.to_string()));
+        return Err(Box::new(refused(Ruling { facts_read, ..first }, &contradiction.to_string())));
     }
     let mut sets = first.sets.clone();
     again.sets.iter().for_each(|(name, value)| add_to(&mut sets, name, value));
@@ -393,7 +397,9 @@ fn both(first: Ruling, again: Ruling) -> Result<Ruling, Ruling> {
         (Decision::StepUp(ours), Decision::StepUp(theirs)) => {
             let decision = Decision::StepUp(ours.clone().and(theirs.clone()));
             let mut because = first.because.clone();
-            because.rules.extend(again.because.rules.iter().filter(|id| !first.because.rules.contains(id)).cloned());
+            because
+                .rules
+                .extend(again.because.rules.iter().filter(|id| !first.because.rules.contains(id)).cloned());
             let wait = [first.wait, again.wait].into_iter().flatten().min();
             Ruling { decision, because, wait, ..first }
         }
@@ -419,10 +425,10 @@ fn finish(q: &Question<'_>, found: Found, rules: &Weighed<'_>, read: BTreeSet<Ar
         }
     }
     let first = found.rules.first().and_then(|id| q.policy.rule(id));
-    let policy = first.map_or_else(|| q.policy.reference().clone(), |rule| PolicyRef {
-        digest: Arc::clone(&q.policy.reference().digest),
-        ..rule.policy.clone()
-    });
+    let policy = first.map_or_else(
+        || q.policy.reference().clone(),
+        |rule| PolicyRef { digest: Arc::clone(&q.policy.reference().digest), ..rule.policy.clone() },
+    );
     Ruling {
         decision: found.decision,
         edits: found.edits,

@@ -115,9 +115,9 @@ fn overlap(a: &str, b: &str) -> bool {
     let (wild_a, wild_b) = (a.contains(WILD), b.contains(WILD));
     let (a, b) = (fixed(a), fixed(b));
     let below = |parent: &str, child: &str, wild: bool| {
-        child
-            .strip_prefix(parent)
-            .is_some_and(|rest| wild || parent.is_empty() || rest.is_empty() || rest.starts_with(['/', '.', ':']))
+        child.strip_prefix(parent).is_some_and(|rest| {
+            wild || parent.is_empty() || rest.is_empty() || rest.starts_with(['/', '.', ':'])
+        })
     };
     below(&a, &b, wild_a) || below(&b, &a, wild_b)
 }

@@ -6,7 +6,7 @@
 //!                                      ├──────────► Ended (refused)
 //!                                      └──────────► Waiting ──Answered/Ruled──► Recording ──► Authorised
 //!                                                      └─Due─► Recording(expiry) ──► Ended      │
-//!                      Permitted ◄── Recording(ruling) ◄──────────────── Ruled (a live request) ┘
+//!                      Permitted ◄── Recording(ruling) ◄────────────── Claimed (a live request) ┘
 //! ```
 //!
 //! The caller hands in an [`Input`] and the moment; [`Lifecycle::handle`] answers with one [`Output`].
@@ -107,8 +107,10 @@ pub enum End {
 /// What can come in.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A ruling: the first one, one after the context changed, or one for a live request that claims.
+    /// A ruling: the first one, or one after the context changed. It authorises what waits, and no more.
     Ruled(Arc<Ruling>),
+    /// A ruling for a live request that claims what was authorised.
+    Claimed(Arc<Ruling>),
     /// The rules disagree and somebody may settle it: ask at once.
     Escalated,
     /// A person answered.
@@ -316,8 +318,8 @@ impl Lifecycle {
             (State::Authorised { until, .. }, Input::Due) if now >= until => {
                 self.record(Transition::Unclaimed, State::Ended(End::Expired))
             }
-            (State::Authorised { until, .. }, Input::Ruled(_)) if now >= until => (self, Output::Misplaced),
-            (State::Authorised { ruling, approved, .. }, Input::Ruled(again)) => {
+            (State::Authorised { until, .. }, Input::Claimed(_)) if now >= until => (self, Output::Misplaced),
+            (State::Authorised { ruling, approved, .. }, Input::Claimed(again)) => {
                 self.claimed(action, (&ruling, approved), again, now)
             }
             (State::Waiting { .. } | State::Authorised { .. }, Input::Halted(ruling)) => {
@@ -343,11 +345,16 @@ impl Lifecycle {
     #[must_use]
     pub fn replay(self, action: &Action, transition: &Transition, at: Time) -> Option<Self> {
         let input = match transition {
-            Transition::Ruled(ruling) | Transition::Resolved(ruling) if ruling.because.step == Step::Halted => {
+            Transition::Ruled(ruling) | Transition::Resolved(ruling)
+                if ruling.because.step == Step::Halted =>
+            {
                 match self.state {
                     State::New => Input::Ruled(Arc::clone(ruling)),
                     _ => Input::Halted(Arc::clone(ruling)),
                 }
+            }
+            Transition::Ruled(ruling) if matches!(self.state, State::Authorised { .. }) => {
+                Input::Claimed(Arc::clone(ruling))
             }
             Transition::Ruled(ruling) | Transition::Resolved(ruling) => Input::Ruled(Arc::clone(ruling)),
             Transition::Escalated(_) => Input::Escalated,
@@ -507,6 +514,7 @@ fn superseded(again: &Arc<Ruling>) -> Arc<Ruling> {
         return Arc::clone(again);
     }
     let reason = format!("what was authorised is no longer what the rules ask for: {}", again.because.reason);
-    let because = Because { step: Step::Superseded, rules: again.because.rules.clone(), reason: reason.into() };
+    let because =
+        Because { step: Step::Superseded, rules: again.because.rules.clone(), reason: reason.into() };
     Arc::new(Ruling { decision: Decision::Deny, because, escalate: None, ..(**again).clone() })
 }

@@ -61,11 +61,13 @@ impl Files {
             .map_err(|faults| faults.into_iter().map(|fault| self.placed(fault)).collect())
     }
 
+    /// Where the file of this name lies; the name itself where there is none.
+    pub(crate) fn path_of(&self, name: &Arc<str>) -> Arc<str> {
+        self.paths.get(&**name).map_or_else(|| Arc::clone(name), |path| path.display().to_string().into())
+    }
+
     fn placed(&self, fault: Fault) -> Fault {
-        match self.paths.get(&*fault.file) {
-            Some(path) => Fault { file: path.display().to_string().into(), ..fault },
-            None => fault,
-        }
+        Fault { file: self.path_of(&fault.file), ..fault }
     }
 
     fn folder(&mut self, root: &Path, folder: &Path, depth: usize) -> Result<(), Unreadable> {

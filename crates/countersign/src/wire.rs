@@ -100,7 +100,8 @@ impl Daemon {
         let routes = api::router(state).merge(http::router(gateway.clone(), turned_away));
         let watching = tokio::spawn(Watch::new(policies, read, engine, Arc::clone(&health)).run());
         let (watched, noted) = (gateway.clone(), health);
-        let upstreams = tokio::spawn(async move { watched.watch_upstreams(&noted).await });
+        let upstreams =
+            tokio::spawn(async move { tokio::join!(watched.watch_upstreams(&noted), watched.watch_names(&noted)) });
         let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
         watching.abort();
         upstreams.abort();

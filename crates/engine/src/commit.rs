@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::decide::Question;
-use countersign_core::decision::Ruling;
-use countersign_core::lifecycle::{End, Input, Output, Permit, State, Transition};
+use countersign_core::decision::{Decision, Ruling};
+use countersign_core::lifecycle::{End, Input, Output, State, Transition};
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_core::session::{Change, Context, Outcome, Principal, Status};
 use countersign_core::time::{Span, Time};
 use countersign_receipt::v1;
 use tokio::sync::oneshot;
 
-use crate::engine::{Cells, Engine, Governing};
+use crate::engine::{Cells, Engine, Governing, Readings};
+use crate::flight::{Flight, Flights};
 use crate::mediate;
 use crate::mediator::{ReceiptRef, Report};
-use crate::ports::{AppendError, Appending, Batch, Epochs, Expected, Head, LedgerError, OpenAction, Record, RecordKind};
+use crate::ports::{
+    AppendError, Appending, Batch, Epochs, Expected, Head, LedgerError, OpenAction, Record, RecordKind,
+};
 use crate::record::seal::{Place, Sealed, seal};
 use crate::record::write::{Draft, Source, Wait};
 use crate::state::{Note, PrincipalState, SessionCell, SessionState, Slot};
@@ -59,7 +62,12 @@ pub(crate) struct Turn<'a> {
 /// What a step wants recorded.
 pub(crate) enum Plan {
     /// A transition of this action, which the context has already taken in.
-    Transition { action: ActionId, transition: Transition, change: Change, how: Option<(v1::Face, v1::Enforcement)> },
+    Transition {
+        action: ActionId,
+        transition: Transition,
+        change: Change,
+        how: Option<(v1::Face, v1::Enforcement)>,
+    },
     /// Something else.
     Other { draft: Box<Draft>, change: Change },
     /// Nothing.
@@ -79,16 +87,16 @@ pub(crate) struct Committed {
 struct Pending {
     appending: Appending,
     receipt: ReceiptRef,
-    /// Which reading of the context took it in.
-    reading: u64,
+    /// Which readings took it in.
+    readings: Readings,
     epochs: Epochs,
     about: Option<(ActionId, Transition)>,
-    /// Whether the action is new.
-    opens: bool,
+    /// From the session, the human and the agent.
+    flights: [Flight; 3],
 }
 
 enum Attempt {
-    Pending(Pending),
+    Pending(Box<Pending>),
     Nothing,
     Doubtful,
 }
@@ -188,7 +196,7 @@ impl Engine {
         };
         let plan = step(&mut turn);
         let principals = [(&cells.human.0, human_state), (&cells.agent.0, agent_state)];
-        let settled = self.hand_over(id, session_state, principals, &governing, plan, now);
+        let settled = self.hand_over(id, (session_state, cells), principals, plan, (&governing, now));
         if settled.is_err() {
             // The context has taken in what will never be recorded.
             *session = Slot::Doubtful;
@@ -200,11 +208,10 @@ impl Engine {
     fn hand_over(
         &self,
         id: &SessionId,
-        session: &mut SessionState,
+        (session, cells): (&mut SessionState, &Cells),
         principals: [(&Chain, &mut Box<PrincipalState>); 2],
-        governing: &Governing,
         plan: Plan,
-        now: Time,
+        (governing, now): (&Governing, Time),
     ) -> Result<Attempt, Failure> {
         let (draft, change, about) = match plan {
             Plan::Nothing => return Ok(Attempt::Nothing),
@@ -216,6 +223,8 @@ impl Engine {
                 (draft, change, Some(about))
             }
         };
+        let [(_, human), (_, agent)] = &principals;
+        let readings = Readings { session: session.reading, human: human.reading, agent: agent.reading };
         let chain = Chain::Session(id.clone());
         let place = Place {
             head: session.head.as_ref(),
@@ -243,55 +252,66 @@ impl Engine {
             session.note(&about.action.id, noted);
             (about.action.id.clone(), about.transition)
         });
-        let opens = !batch.open.is_empty();
         for open in &batch.open {
             self.opened(&open.action, &open.session);
         }
         let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: sealed.record.digest };
         let appending = self.0.ledger.append(batch);
-        let (reading, epochs) = (session.reading, governing.epochs);
-        Ok(Attempt::Pending(Pending { appending, receipt, reading, epochs, about: moved, opens }))
+        let epochs = governing.epochs;
+        let flights =
+            [&cells.session.flights, &cells.human.1.flights, &cells.agent.1.flights].map(Flights::take_off);
+        let pending = Pending { appending, receipt, readings, epochs, about: moved, flights };
+        Ok(Attempt::Pending(Box::new(pending)))
     }
 
     /// Waits for the disk, then tells the action's life. This runs to its end even when the caller goes: what
     /// is on record must not stay untold.
-    async fn land(&self, session: &SessionId, cells: Cells, pending: Pending) -> Result<Committed, AppendError> {
+    async fn land(
+        &self,
+        session: &SessionId,
+        cells: Cells,
+        pending: Box<Pending>,
+    ) -> Result<Committed, AppendError> {
         let (engine, session) = (self.clone(), session.clone());
         let (tell, told) = oneshot::channel();
         tokio::spawn(async move {
             let landed = engine.landed(&session, &cells, pending).await;
             if let Err(Ok(Committed { output: Output::Release(permit), .. })) = tell.send(landed) {
-                engine.unused(session, &permit);
+                engine.unused(&session, permit.action(), "the caller left before the permit could be used");
             }
         });
         told.await.unwrap_or_else(|_| Err(AppendError::Unavailable("the daemon is stopping".into())))
     }
 
-    async fn landed(&self, session: &SessionId, cells: &Cells, pending: Pending) -> Result<Committed, AppendError> {
-        let Pending { appending, receipt, reading, epochs, about, opens } = pending;
-        if let Err(error) = appending.await {
-            cells.doubt();
-            if let (true, Some((id, _))) = (opens, &about) {
-                self.closed(id);
-            }
+    async fn landed(
+        &self,
+        session: &SessionId,
+        cells: &Cells,
+        pending: Box<Pending>,
+    ) -> Result<Committed, AppendError> {
+        let Pending { appending, receipt, readings, epochs, about, mut flights } = *pending;
+        let appended = appending.await;
+        let [session_flight, ..] = &mut flights;
+        session_flight.turn().await;
+        if let Err(error) = appended {
+            // A new action stays listed as open: the next tick reads anew whether it is there after all.
+            cells.doubt(readings);
             return Err(error);
         }
         let output = match &about {
-            Some((id, transition)) => self.recorded(session, cells, reading, (id, transition), &receipt),
+            Some((id, transition)) => {
+                self.recorded(session, cells, readings.session, (id, transition), &receipt)
+            }
             None => Output::Unchanged,
         };
         Ok(Committed { receipt, epochs, output })
     }
 
-    /// A permit whose caller is gone: nothing was sent.
-    fn unused(&self, session: SessionId, permit: &Permit) {
-        let outcome = Outcome {
-            status: Status::NothingSent,
-            labels: [].into(),
-            output: None,
-            error: Some("the caller left before the permit could be used".into()),
-        };
-        let (engine, id) = (self.clone(), permit.action().clone());
+    /// A ruling that lets an action run, and nobody who runs it: nothing was sent.
+    fn unused(&self, session: &SessionId, id: &ActionId, why: &str) {
+        let outcome =
+            Outcome { status: Status::NothingSent, labels: [].into(), output: None, error: Some(why.into()) };
+        let (engine, session, id) = (self.clone(), session.clone(), id.clone());
         tokio::spawn(async move {
             if let Err(error) = engine.settle_by_id(&id, Report { session, outcome }).await {
                 tracing::warn!(action = %id, %error, "an unused permit is left to its deadline");
@@ -320,8 +340,14 @@ impl Engine {
                     }
                     output
                 }
-                // The context was read anew in between and knows the record from the ledger.
-                _ => Output::Misplaced,
+                // The context was read anew in between and knows the record from the ledger; a permit is not
+                // given twice, so there is none.
+                _ => {
+                    if matches!(transition, Transition::Ruled(ruling) if ruling.decision == Decision::Allow) {
+                        self.unused(session, id, "the session was read anew before the permit was given");
+                    }
+                    Output::Misplaced
+                }
             }
         };
         leave_word(&cells.session, id, transition, &output, receipt);
@@ -335,7 +361,13 @@ impl Engine {
 }
 
 /// Tells the call that holds an action that it is over, before that call is woken.
-fn leave_word(cell: &SessionCell, id: &ActionId, transition: &Transition, output: &Output, receipt: &ReceiptRef) {
+fn leave_word(
+    cell: &SessionCell,
+    id: &ActionId,
+    transition: &Transition,
+    output: &Output,
+    receipt: &ReceiptRef,
+) {
     match (output, transition) {
         (Output::Refuse(ruling), _) => cell.end(id, mediate::refusal(id, ruling, receipt)),
         (Output::Over(End::Expired), _) => cell.end(id, mediate::expired(id, receipt)),
@@ -347,7 +379,13 @@ fn leave_word(cell: &SessionCell, id: &ActionId, transition: &Transition, output
 }
 
 /// A principal whose facts a receipt changes gets a short entry that carries the receipt's digest.
-pub(crate) fn join(chain: &Chain, state: &mut PrincipalState, change: &Change, sealed: &Sealed, batch: &mut Batch) {
+pub(crate) fn join(
+    chain: &Chain,
+    state: &mut PrincipalState,
+    change: &Change,
+    sealed: &Sealed,
+    batch: &mut Batch,
+) {
     let mut news = change.clone();
     news.labels.retain(|label| !state.principal.labels().contains(label));
     batch.expect.push(Expected { chain: chain.clone(), head: state.head.clone() });
@@ -417,7 +455,8 @@ impl About {
     fn draft(&self, session: &SessionState, default: Span, now: Time) -> Draft {
         let wait = Wait { default, until: self.waits_until };
         let (face, enforcement) = self.how;
-        let source = Source { session: session.context.opened(), identity: &self.identity, face, enforcement };
+        let source =
+            Source { session: session.context.opened(), identity: &self.identity, face, enforcement };
         Draft::transition(source, &self.action, &self.transition, wait, now)
     }
 

@@ -1,7 +1,7 @@
 //! Waits for context (`R4.defer`): facts come in, dependencies end, and what waits is decided again.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use countersign_core::lifecycle::{Input, Output, State};
 use countersign_core::names::{ActionId, SessionId};
@@ -55,7 +55,7 @@ impl Engine {
 
     /// Decides again, soon, about everything in the session that waits for context.
     pub(crate) fn reconsider_soon(&self, session: &SessionId) {
-        if !self.open_actions().iter().any(|(_, of)| of == session) {
+        if !self.has_open(session) {
             return;
         }
         let (engine, session) = (self.clone(), session.clone());
@@ -99,7 +99,9 @@ impl Engine {
             Ok(Some(committed)) => committed,
             Ok(None) => return false,
             Err(failure) => {
-                tracing::warn!(action = %id, %failure, "a waiting action could not be decided again; it waits on");
+                tracing::warn!(action = %id, %failure, "a waiting action could not be decided again; tried again soon");
+                let mut again = self.0.again.lock().unwrap_or_else(PoisonError::into_inner);
+                again.insert(session.clone());
                 return false;
             }
         };

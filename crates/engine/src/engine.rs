@@ -1,6 +1,6 @@
 //! The engine: what it is made of, and where it keeps what it knows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -72,9 +72,13 @@ pub(crate) struct Inner {
     pub(crate) system: tokio::sync::Mutex<()>,
     pub(crate) windows: tokio::sync::Mutex<HashMap<String, SessionId>>,
     sessions: Mutex<HashMap<SessionId, Arc<SessionCell>>>,
+    /// Sessions by a key under which they were found: a key leads to one session for good.
+    by_lookup: Mutex<HashMap<String, SessionId>>,
     principals: Mutex<HashMap<Chain, Arc<PrincipalCell>>>,
     /// Actions that are not over, in every session.
     open: Mutex<HashMap<ActionId, SessionId>>,
+    /// Sessions in which something that waits could not be decided again; the next tick tries.
+    pub(crate) again: Mutex<BTreeSet<SessionId>>,
     pub(crate) counts: Counts,
 }
 
@@ -117,12 +121,20 @@ pub(crate) struct Cells {
     pub(crate) agent: (Chain, Arc<PrincipalCell>),
 }
 
+/// Which readings of its cells a step was made on.
+#[derive(Clone, Copy)]
+pub(crate) struct Readings {
+    pub(crate) session: u64,
+    pub(crate) human: u64,
+    pub(crate) agent: u64,
+}
+
 impl Cells {
-    /// Nothing of this is to be believed before it is read anew.
-    pub(crate) fn doubt(&self) {
-        self.human.1.doubt();
-        self.agent.1.doubt();
-        self.session.doubt();
+    /// Nothing of these readings is to be believed; what was read anew since is.
+    pub(crate) fn doubt(&self, readings: Readings) {
+        self.human.1.doubt(Some(readings.human));
+        self.agent.1.doubt(Some(readings.agent));
+        self.session.doubt(readings.session);
     }
 }
 
@@ -137,8 +149,10 @@ impl Engine {
             system: tokio::sync::Mutex::new(()),
             windows: tokio::sync::Mutex::new(HashMap::new()),
             sessions: Mutex::new(HashMap::new()),
+            by_lookup: Mutex::new(HashMap::new()),
             principals: Mutex::new(HashMap::new()),
             open: Mutex::new(HashMap::new()),
+            again: Mutex::default(),
             counts: Counts::default(),
         }))
     }
@@ -255,7 +269,7 @@ impl Engine {
             cells.get(chain).cloned()
         };
         if let Some(cell) = cell {
-            cell.doubt();
+            cell.doubt(None);
         }
     }
 
@@ -278,6 +292,11 @@ impl Engine {
             };
             recent || cell.is_held() || Arc::strong_count(cell) > 1
         });
+        self.by_lookup().retain(|_, id| sessions.contains_key(id));
+    }
+
+    pub(crate) fn by_lookup(&self) -> std::sync::MutexGuard<'_, HashMap<String, SessionId>> {
+        self.0.by_lookup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn opened(&self, id: &ActionId, session: &SessionId) {
@@ -293,6 +312,11 @@ impl Engine {
         self.open_map().iter().map(|(id, session)| (id.clone(), session.clone())).collect()
     }
 
+    /// Whether the session has an action that is not over.
+    pub(crate) fn has_open(&self, session: &SessionId) -> bool {
+        self.open_map().values().any(|of| of == session)
+    }
+
     pub(crate) fn session_of(&self, id: &ActionId) -> Option<SessionId> {
         self.open_map().get(id).cloned()
     }
@@ -300,7 +324,6 @@ impl Engine {
     fn open_map(&self) -> std::sync::MutexGuard<'_, HashMap<ActionId, SessionId>> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
 }
 
 /// The key under which a principal's window session is kept.

@@ -49,12 +49,24 @@ impl Engine {
     ///
     /// # Errors
     /// It could not be recorded; nothing changed.
-    pub async fn halt(&self, halt: Halt, reason: &str, by: &str, resume: bool) -> Result<ReceiptRef, Failure> {
+    pub async fn halt(
+        &self,
+        halt: Halt,
+        reason: &str,
+        by: &str,
+        resume: bool,
+    ) -> Result<ReceiptRef, Failure> {
         let (engine, reason, by) = (self.clone(), reason.to_owned(), by.to_owned());
         to_its_end(async move { engine.halt_now(halt, &reason, &by, resume).await }).await
     }
 
-    async fn halt_now(&self, halt: Halt, reason: &str, by: &str, resume: bool) -> Result<ReceiptRef, Failure> {
+    async fn halt_now(
+        &self,
+        halt: Halt,
+        reason: &str,
+        by: &str,
+        resume: bool,
+    ) -> Result<ReceiptRef, Failure> {
         let _order = self.0.system.lock().await;
         let (scope, id) = scope_words(&halt);
         let subject = BTreeMap::from([
@@ -106,17 +118,16 @@ impl Engine {
 
     async fn stop(&self, halt: &Halt, session: &SessionId, id: &ActionId) -> Result<(), Failure> {
         self.transact(session, |turn| {
-                let context = &turn.session.context;
-                let covered =
-                    context.find(id).is_some_and(|t| halt.covers(&t.action, &t.identity, context));
-                if !covered {
-                    return Plan::Nothing;
-                }
-                let reason = "an operator has stopped actions like this one".into();
-                let ruling = crate::mediate::deny(Step::Halted, reason, turn.governing.policy.reference());
-                turn.advance(id, Input::Halted(Arc::new(ruling)))
-            })
-            .await?;
+            let context = &turn.session.context;
+            let covered = context.find(id).is_some_and(|t| halt.covers(&t.action, &t.identity, context));
+            if !covered {
+                return Plan::Nothing;
+            }
+            let reason = "an operator has stopped actions like this one".into();
+            let ruling = crate::mediate::deny(Step::Halted, reason, turn.governing.policy.reference());
+            turn.advance(id, Input::Halted(Arc::new(ruling)))
+        })
+        .await?;
         Ok(())
     }
 
@@ -146,7 +157,8 @@ pub(crate) async fn append_system(
     draft.receipt.subject = Some(subject);
     let place = Place { head: head.as_ref(), principals: Vec::new(), epochs, prior: None };
     let sealed = seal(draft, &Chain::System, &place, signer).map_err(Failure::Receipt)?;
-    let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&sealed.record.digest) };
+    let receipt =
+        ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&sealed.record.digest) };
     let batch = Batch {
         expect: vec![Expected { chain: Chain::System, head }],
         epochs: Some(epochs),

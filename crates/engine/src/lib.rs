@@ -6,6 +6,7 @@
 //! | [`mediate`] | the eight steps, on one screen |
 //! | [`commit`] | decide, sign and append under the session's and the principals' locks |
 //! | [`state`] | contexts in memory, rebuilt from the ledger whenever in doubt |
+//! | `flight` | steps on their way to the disk: in which order they land, and when a context may be rebuilt |
 //! | [`suspended`] | a held call: wait, claim, or leave |
 //! | [`approvals`], [`deferrals`], [`halts`] | what people and facts do to waiting actions |
 //! | [`marks`], [`refusals`] | lowering a high-water mark; summaries of who was turned away |
@@ -20,6 +21,7 @@ pub mod approvals;
 pub mod commit;
 pub mod deferrals;
 pub mod engine;
+mod flight;
 pub mod halts;
 pub mod marks;
 pub mod mediate;

@@ -18,7 +18,8 @@ use countersign_core::session::{Outcome, Status};
 use crate::commit::{Committed, Failure, Turn};
 use crate::engine::Engine;
 use crate::mediator::{
-    Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled, Submission, Unrecorded,
+    Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled, Submission,
+    Unrecorded,
 };
 use crate::record::write::edited;
 use crate::suspended::{Hold, On, Suspended};
@@ -69,7 +70,7 @@ impl Engine {
     /// The permit has lapsed; nothing was sent.
     pub async fn spend(&self, proceed: Proceed) -> Result<(Spent, Arc<Action>), Refusal> {
         let Proceed { permit, action, session, epochs, receipt, .. } = proceed;
-        let stopped = self.0.ledger.epochs().await.map_or(true, |now| now != epochs);
+        let stopped = self.0.ledger.epochs().await != Ok(epochs);
         permit.spend(self.now(), stopped).map(|spent| (spent, Arc::clone(&action))).map_err(|lapsed| {
             let engine = self.clone();
             let (id, error) = (action.id.clone(), lapsed.to_string());

@@ -34,7 +34,8 @@ impl Engine {
         let (receipt, epochs) = self.append_system(v1::Kind::Policy, subject, &[Epoch::Policy]).await?;
         let environment = Arc::clone(&before.environment);
         self.0.governing.store(Arc::new(Governing { policy: Arc::new(set), environment, epochs }));
-        let mut sessions: Vec<SessionId> = self.open_actions().into_iter().map(|(_, session)| session).collect();
+        let mut sessions: Vec<SessionId> =
+            self.open_actions().into_iter().map(|(_, session)| session).collect();
         sessions.sort();
         sessions.dedup();
         for session in sessions {

@@ -1,7 +1,7 @@
 //! Starting on a ledger, and what falls due afterwards. Both go through the same lifecycle as everything else.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use countersign_core::decide::Environment;
@@ -35,8 +35,7 @@ impl Engine {
     /// The ledger cannot be read, was not written by this program, or takes nothing.
     pub async fn start(parts: Parts) -> Result<(Self, Recovered), Failure> {
         let system = parts.ledger.read(&Chain::System, 0).await.map_err(Failure::Read)?;
-        let environment =
-            Environment { halts: halts::replay(&system), ..parts.settings.environment.clone() };
+        let environment = Environment { halts: halts::replay(&system), ..parts.settings.environment.clone() };
         let in_force = system.iter().rev().find_map(policy_digest);
         let mut epochs = parts.ledger.epochs().await.map_err(Failure::Read)?;
         if in_force.as_deref() != Some(&*parts.policy.reference().digest) {
@@ -93,14 +92,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends whatever is due: waits, authorisations, permits.
+    /// Ends whatever is due: waits, authorisations, permits; and decides again where that failed before.
     pub async fn tick(&self) {
+        let again = std::mem::take(&mut *self.0.again.lock().unwrap_or_else(PoisonError::into_inner));
+        for session in &again {
+            self.reconsider(session).await;
+        }
         for (id, session) in self.open_actions() {
             let Ok(cell) = self.session(&session).await else { continue };
             let now = self.now();
             let due = look(&cell.lock(), |context| {
                 let tracked = context.find(&id);
-                if tracked.is_none() {
+                // The end of a write that was called failed may be on record all the same.
+                if tracked.is_none_or(|t| matches!(t.life.state(), State::Ended(_))) {
                     self.closed(&id);
                 }
                 tracked.and_then(|t| t.life.due()).is_some_and(|due| due <= now)
@@ -111,7 +115,9 @@ impl Engine {
             match self.transact(&session, |turn| turn.advance(&id, Input::Due)).await {
                 Ok(Some(_)) => self.reconsider(&session).await,
                 Ok(None) => {}
-                Err(failure) => tracing::warn!(action = %id, %failure, "an expiry could not be recorded; tried again"),
+                Err(failure) => {
+                    tracing::warn!(action = %id, %failure, "an expiry could not be recorded; tried again")
+                }
             }
         }
     }

@@ -58,14 +58,17 @@ impl Engine {
         let chain = Chain::Session(opened.session.clone());
         let marks = Change { labels: opened.labels.clone(), ..Change::default() };
         for _ in 0..TRIES {
-            let principals = [Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))];
+            let principals =
+                [Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))];
             let [human, agent] = self.principals(principals).await?;
-            let (head, receipt, appending) = {
+            let (head, receipt, appending, readings, flights) = {
                 let (mut human_slot, mut agent_slot) = (human.1.lock(), agent.1.lock());
-                let (Slot::Known(human_state), Slot::Known(agent_state)) = (&mut *human_slot, &mut *agent_slot)
+                let (Slot::Known(human_state), Slot::Known(agent_state)) =
+                    (&mut *human_slot, &mut *agent_slot)
                 else {
                     continue;
                 };
+                let readings = (human_state.reading, agent_state.reading);
                 let mut joining = vec![(&human.0, human_state), (&agent.0, agent_state)];
                 joining.retain(|_| !marks.is_empty());
                 let heads = joining.iter().map(|(chain, state)| (*chain, state.head.as_ref())).collect();
@@ -75,17 +78,20 @@ impl Engine {
                     seal(draft.clone(), &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
                 sealed.record.lookup.clone_from(&lookup);
                 let head = Head { sequence: 0, digest: Arc::clone(&sealed.record.digest) };
-                let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&head.digest) };
+                let receipt =
+                    ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&head.digest) };
                 let expect = vec![Expected { chain: chain.clone(), head: None }];
                 let mut batch = Batch { expect, records: vec![sealed.record.clone()], ..Batch::default() };
                 for (chain, state) in joining {
                     join(chain, state, &marks, &sealed, &mut batch);
                 }
-                (head, receipt, self.0.ledger.append(batch))
+                let flights = [&human.1, &agent.1].map(|cell| cell.flights.take_off());
+                (head, receipt, self.0.ledger.append(batch), readings, flights)
             };
             let Err(error) = appending.await else { return Ok((head, receipt)) };
-            human.1.doubt();
-            agent.1.doubt();
+            human.1.doubt(Some(readings.0));
+            agent.1.doubt(Some(readings.1));
+            drop(flights);
             // Only a principal that moved on in between is worth another try.
             if !matches!(&error, AppendError::Conflict(moved) if *moved != chain.to_string()) {
                 return Err(Failure::Append(error));
@@ -99,8 +105,14 @@ impl Engine {
     /// # Errors
     /// The ledger cannot be read.
     pub async fn find_session(&self, lookup: &str) -> Result<Option<SessionId>, Failure> {
+        if let Some(id) = self.by_lookup().get(lookup) {
+            return Ok(Some(id.clone()));
+        }
         match self.0.ledger.lookup(lookup).await.map_err(Failure::Read)? {
-            Some(Chain::Session(id)) => Ok(Some(id)),
+            Some(Chain::Session(id)) => {
+                self.by_lookup().insert(lookup.to_owned(), id.clone());
+                Ok(Some(id))
+            }
             _ => Ok(None),
         }
     }

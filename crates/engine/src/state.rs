@@ -15,6 +15,7 @@ use countersign_core::session::{Change, Context, Principal, What};
 use countersign_receipt::v1;
 use tokio::sync::watch;
 
+use crate::flight::Flights;
 use crate::mediator::Refusal;
 use crate::ports::{Head, Ledger, LedgerError, Stored};
 use crate::record;
@@ -25,12 +26,16 @@ pub(crate) struct SessionCell {
     slot: Mutex<Slot<SessionState>>,
     holds: Mutex<HashMap<ActionId, Option<Refusal>>>,
     changed: watch::Sender<u64>,
+    /// Steps on their way to the disk.
+    pub(crate) flights: Flights,
 }
 
 /// One principal in memory.
 #[derive(Debug)]
 pub(crate) struct PrincipalCell {
     slot: Mutex<Slot<PrincipalState>>,
+    /// Steps on their way to the disk.
+    pub(crate) flights: Flights,
 }
 
 /// What is known of a chain.
@@ -62,10 +67,12 @@ pub(crate) struct Note {
 }
 
 /// A principal's fold with its place in the ledger.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PrincipalState {
     pub(crate) principal: Principal,
     pub(crate) head: Option<Head>,
+    /// Distinguishes this reading from an earlier one.
+    pub(crate) reading: u64,
 }
 
 /// What is declared about a tool, as far as it is needed to read old receipts.
@@ -77,6 +84,7 @@ impl SessionCell {
             slot: Mutex::new(Slot::Doubtful),
             holds: Mutex::new(HashMap::new()),
             changed: watch::channel(0).0,
+            flights: Flights::new(),
         }
     }
 
@@ -89,8 +97,15 @@ impl SessionCell {
         })
     }
 
-    pub(crate) fn doubt(&self) {
-        *self.lock() = Slot::Doubtful;
+    /// What this reading took in did not come on record; a later reading knows that already.
+    pub(crate) fn doubt(&self, reading: u64) {
+        {
+            let mut slot = self.lock();
+            match &*slot {
+                Slot::Known(state) if state.reading == reading => *slot = Slot::Doubtful,
+                Slot::Known(_) | Slot::Doubtful => return,
+            }
+        }
         self.announce();
     }
 
@@ -151,6 +166,10 @@ impl SessionCell {
         if matches!(&*self.lock(), Slot::Known(_)) {
             return Ok(());
         }
+        let _reader = self.flights.all_landed().await;
+        if matches!(&*self.lock(), Slot::Known(_)) {
+            return Ok(());
+        }
         let records = ledger.read(&Chain::Session(id.clone()), 0).await?;
         let state = SessionState::replay(&records, limits, contracts)?;
         let mut slot = self.lock();
@@ -164,7 +183,7 @@ impl SessionCell {
 
 impl PrincipalCell {
     pub(crate) fn new() -> Self {
-        Self { slot: Mutex::new(Slot::Doubtful) }
+        Self { slot: Mutex::new(Slot::Doubtful), flights: Flights::new() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Slot<PrincipalState>> {
@@ -175,16 +194,24 @@ impl PrincipalCell {
         })
     }
 
-    pub(crate) fn doubt(&self) {
-        *self.lock() = Slot::Doubtful;
+    /// What this reading took in did not come on record; `None` when no reading knows what did.
+    pub(crate) fn doubt(&self, reading: Option<u64>) {
+        let mut slot = self.lock();
+        if matches!(&*slot, Slot::Known(state) if reading.is_none_or(|reading| state.reading == reading)) {
+            *slot = Slot::Doubtful;
+        }
     }
 
     pub(crate) async fn load(&self, chain: &Chain, ledger: &dyn Ledger) -> Result<(), LedgerError> {
         if matches!(&*self.lock(), Slot::Known(_)) {
             return Ok(());
         }
+        let _reader = self.flights.all_landed().await;
+        if matches!(&*self.lock(), Slot::Known(_)) {
+            return Ok(());
+        }
         let records = ledger.read(chain, 0).await?;
-        let mut state = PrincipalState::default();
+        let mut state = PrincipalState { principal: Principal::default(), head: None, reading: reading() };
         for stored in &records {
             let change: Change = serde_json::from_str(&stored.body).map_err(|error| {
                 LedgerError::Damaged(format!("record {} of chain {chain}: {error}", stored.sequence))

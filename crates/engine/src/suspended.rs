@@ -171,7 +171,7 @@ impl Suspended {
                 let (action, identity) = (Arc::clone(&tracked.action), Arc::clone(&tracked.identity));
                 let late = tracked.life.due().is_some_and(|due| due <= turn.now);
                 let input =
-                    if late { Input::Due } else { Input::Ruled(Arc::new(turn.decide(&action, &identity))) };
+                    if late { Input::Due } else { Input::Claimed(Arc::new(turn.decide(&action, &identity))) };
                 let plan = turn.advance(id, input);
                 subject = turn.session.context.find(id).map(|t| (action, Arc::clone(&t.ruling)));
                 plan
@@ -256,6 +256,8 @@ impl Engine {
 fn attaches(tracked: &Tracked, submission: &Submission) -> bool {
     waits(tracked)
         && tracked.action.tool == submission.tool
+        // What was asked about for one carrier does not run through another.
+        && tracked.action.original == submission.original
         && tracked.action.arguments.text() == submission.arguments.text()
         && tracked.identity.same_principal(&submission.caller.identity)
 }

@@ -84,7 +84,7 @@ async fn admit(State((hosts, turned_away)): State<Door>, request: Request, next:
         Ok(()) => next.run(request).await,
         Err(why) => {
             turned_away.misdirected();
-            let hint = "use http://127.0.0.1 or http://localhost, or add the name under `hosts` in the configuration";
+            let hint = "use http://127.0.0.1 or http://localhost, or add the name under `allowed_hosts` in the configuration";
             Problem::new(StatusCode::FORBIDDEN, "misdirected", why.to_string(), hint).into_response()
         }
     }

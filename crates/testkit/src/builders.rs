@@ -135,7 +135,6 @@ pub fn edits(list: &[(&str, Edit)]) -> Edits {
 }
 
 /// A ruling by rule `r` that says this and nothing else.
-#[must_use]
 pub fn ruling(decision: Decision) -> Ruling {
     Ruling {
         decision,

@@ -45,6 +45,12 @@ pub struct Side {
     pub column: usize,
 }
 
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} and {} contradict each other: {}", self.first, self.second, self.why)
+    }
+}
+
 impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rule {} ({}:{})", self.rule, self.file, self.line)
@@ -196,7 +202,9 @@ impl<'a> Reach<'a> {
         let upstream = self.upstreams.intersection(&other.upstreams).next();
         let tool = self.tools.intersection(&other.tools).next();
         match (upstream, tool) {
-            (Some(upstream), Some(tool)) if upstream == tool => return Some(format!("whatever is named `{tool}`")),
+            (Some(upstream), Some(tool)) if upstream == tool => {
+                return Some(format!("whatever is named `{tool}`"));
+            }
             (_, Some(tool)) => return Some(format!("`{tool}` of any upstream")),
             (Some(upstream), None) => return Some(format!("any tool of `{upstream}`")),
             (None, None) => {}

@@ -184,7 +184,12 @@ impl Context {
         self.tracked.insert(action.id.clone(), tracked);
     }
 
-    fn replay_transition(&mut self, id: &ActionId, transition: &Transition, at: Time) -> Result<(), Inconsistent> {
+    fn replay_transition(
+        &mut self,
+        id: &ActionId,
+        transition: &Transition,
+        at: Time,
+    ) -> Result<(), Inconsistent> {
         let unfit = || Inconsistent(format!("a step of action {id} does not follow from the one before"));
         let tracked = self.tracked.get_mut(id).ok_or_else(unfit)?;
         let life = std::mem::replace(&mut tracked.life, Lifecycle::new(self.limits));
@@ -195,7 +200,8 @@ impl Context {
     }
 
     fn tool_of(&self, id: &ActionId) -> Result<ToolName, Inconsistent> {
-        let tracked = self.tracked.get(id).ok_or_else(|| Inconsistent(format!("action {id} is not known")))?;
+        let tracked =
+            self.tracked.get(id).ok_or_else(|| Inconsistent(format!("action {id} is not known")))?;
         Ok(tracked.action.tool.clone())
     }
 
@@ -209,7 +215,8 @@ impl Context {
 
     fn forget_if_over(&mut self, id: &ActionId) {
         use crate::lifecycle::End;
-        let over = |t: &Tracked| matches!(t.life.state(), State::Ended(End::Refused | End::Expired | End::Settled));
+        let over =
+            |t: &Tracked| matches!(t.life.state(), State::Ended(End::Refused | End::Expired | End::Settled));
         if self.tracked.get(id).is_some_and(over) {
             self.tracked.remove(id);
         }

@@ -10,7 +10,8 @@ use countersign_testkit::builders::{World, approvers, contract, facts, intent, r
 use proptest::prelude::*;
 use serde_json::json;
 
-const FORBID: &str = "{id: never, match: {tool: files}, action: DENY, classification: forbidden, reason: never}";
+const FORBID: &str =
+    "{id: never, match: {tool: files}, action: DENY, classification: forbidden, reason: never}";
 
 fn gaps(world: &World) -> Vec<String> {
     match world.decide().decision {
@@ -39,7 +40,9 @@ fn r3_forbidden_is_denied_at_once_whatever_the_context_and_other_rules() {
 #[test]
 fn r3_forbidden_unknown_defers_what_would_run_and_leaves_denied_what_is_denied() {
     let forbid = "{id: f, match: {context: {frozen: true}}, action: DENY, classification: forbidden}";
-    for (default, verdict) in [("ALLOW", Verdict::Defer), ("STEP_UP", Verdict::Defer), ("DENY", Verdict::Deny)] {
+    for (default, verdict) in
+        [("ALLOW", Verdict::Defer), ("STEP_UP", Verdict::Defer), ("DENY", Verdict::Deny)]
+    {
         assert_eq!(World::under(rules(default, &[forbid])).decide().verdict(), verdict);
     }
 }
@@ -83,7 +86,11 @@ fn r3_missing_a_rule_that_could_not_change_the_outcome_defers_nothing() {
         ("{id: b, match: {}, action: DENY}", "action: DENY, priority: 9", Verdict::Deny),
         ("{id: b, match: {}, action: ALLOW, priority: 1}", "action: DENY", Verdict::Allow),
         ("{id: b, match: {}, action: ALLOW}", "action: ALLOW, priority: 9", Verdict::Allow),
-        ("{id: b, match: {}, action: STEP_UP, approvers: [a]}", "action: STEP_UP, approvers: [a]", Verdict::StepUp),
+        (
+            "{id: b, match: {}, action: STEP_UP, approvers: [a]}",
+            "action: STEP_UP, approvers: [a]",
+            Verdict::StepUp,
+        ),
     ] {
         let unknown = format!("{{id: u, match: {{context: {{x: 1}}}}, {unknown}}}");
         let world = World::under(rules("DENY", &[base, &unknown]));
@@ -95,11 +102,16 @@ fn r3_missing_a_rule_that_could_not_change_the_outcome_defers_nothing() {
 #[test]
 fn r3_missing_an_effect_that_may_have_to_be_written_defers_unless_denied() {
     let effect = "{id: e, match: {context: {x: 1}}, effect: {set_context: {data_classification: PII}}}";
-    let low = "{id: e, match: {context: {x: 1}}, action: ALLOW, priority: -5, effect: {set_context: {seen: 1}}}";
+    let low =
+        "{id: e, match: {context: {x: 1}}, action: ALLOW, priority: -5, effect: {set_context: {seen: 1}}}";
     for unknown in [effect, low] {
         assert_eq!(World::under(rules("ALLOW", &[unknown])).decide().verdict(), Verdict::Defer);
         let high = "{id: h, match: {}, action: ALLOW}";
-        assert_eq!(World::under(rules("DENY", &[unknown, high])).decide().verdict(), Verdict::Defer, "{unknown}");
+        assert_eq!(
+            World::under(rules("DENY", &[unknown, high])).decide().verdict(),
+            Verdict::Defer,
+            "{unknown}"
+        );
         let deny = "{id: h, match: {}, action: DENY}";
         assert_eq!(World::under(rules("DENY", &[unknown, deny])).decide().verdict(), Verdict::Deny);
     }
@@ -107,7 +119,8 @@ fn r3_missing_an_effect_that_may_have_to_be_written_defers_unless_denied() {
 
 #[test]
 fn r3_missing_a_rule_about_another_tool_needs_nothing() {
-    let world = World::under(rules("ALLOW", &["{id: r, match: {tool: mail, context: {x: 1}}, action: DENY}"]));
+    let world =
+        World::under(rules("ALLOW", &["{id: r, match: {tool: mail, context: {x: 1}}, action: DENY}"]));
     let ruling = world.decide();
     assert_eq!(ruling.verdict(), Verdict::Allow);
     assert!(ruling.facts_read.is_empty());
@@ -123,7 +136,8 @@ fn r3_conflict_of_equal_priority_defers_and_escalates_where_approvers_exist() {
     assert_eq!(gaps(&world), ["agreement between the rules a b"]);
     let ruling = world.approvers(&["security"]).decide();
     assert_eq!(ruling.escalate, Some(approvers(&[])), "anybody can settle it");
-    let named = ["{id: a, match: {}, action: ALLOW}", "{id: b, match: {}, action: STEP_UP, approvers: [finance]}"];
+    let named =
+        ["{id: a, match: {}, action: ALLOW}", "{id: b, match: {}, action: STEP_UP, approvers: [finance]}"];
     let ruling = World::under(rules("DENY", &named)).approvers(&["finance"]).decide();
     assert_eq!(ruling.escalate, Some(approvers(&["finance"])), "those whom the rules name");
 }
@@ -184,7 +198,8 @@ fn r3_order_scope_is_refused_before_any_rule() {
     assert_eq!(&*ruling.because.reason, "desk may not reach the upstream files");
     world.identity.service.scope = vec!["mail".to_owned(), "files".to_owned()];
     assert_eq!(world.decide().because.step, Step::Uncertain);
-    let grant = countersign_core::identity::Party { scope: vec!["mail".to_owned()], ..world.identity.agent.clone() };
+    let grant =
+        countersign_core::identity::Party { scope: vec!["mail".to_owned()], ..world.identity.agent.clone() };
     world.identity.delegation = vec![grant];
     assert_eq!(world.decide().because.step, Step::Scope, "scope only narrows along the chain");
 }
@@ -233,7 +248,10 @@ fn r3_reload_every_ruling_names_policy_id_version_and_digest() {
 
 #[test]
 fn a_rule_timeout_bounds_the_wait_that_it_causes_and_the_least_of_several_counts() {
-    let ask = ["{id: a, match: {}, action: STEP_UP, timeout: 60}", "{id: b, match: {}, action: STEP_UP, timeout: 30}"];
+    let ask = [
+        "{id: a, match: {}, action: STEP_UP, timeout: 60}",
+        "{id: b, match: {}, action: STEP_UP, timeout: 30}",
+    ];
     assert_eq!(World::under(rules("DENY", &ask)).decide().wait.map(|w| w.as_seconds()), Some(30));
     let defer = "{id: a, match: {context: {x: 1}}, action: DENY, timeout: 45}";
     assert_eq!(World::under(rules("ALLOW", &[defer])).decide().wait.map(|w| w.as_seconds()), Some(45));

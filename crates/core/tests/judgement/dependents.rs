@@ -13,7 +13,11 @@ use countersign_testkit::builders::{World, action, contract, outcome, rules, rul
 /// Takes an action into the world's session and lets it be deferred for a fact.
 pub(crate) fn defer(world: &mut World, id: &str, name: &str, text: &str, contract: Contract) {
     let missing = Missing::fact("context.x", countersign_core::decision::Why::Absent);
-    submit(world, Action { contract: Arc::new(contract), ..action(id, name, text) }, Decision::Defer(missing));
+    submit(
+        world,
+        Action { contract: Arc::new(contract), ..action(id, name, text) },
+        Decision::Defer(missing),
+    );
 }
 
 fn submit(world: &mut World, action: Action, decision: Decision) {
@@ -92,13 +96,21 @@ fn r4_defer_dependents_by_what_is_not_declared() {
     assert!(waits(("f.x", a, on(Effect::Read)), ("f.y", b, undeclared())), "an unknown effect after");
     let writes = Contract { effect: Effect::WriteInternal, ..undeclared() };
     assert!(waits(("f.x", a, writes.clone()), ("f.y", b, on(Effect::Read))), "undeclared selectors");
-    assert!(waits(("f.x", "{}", on(Effect::Destructive)), ("f.y", b, on(Effect::Read))), "a selector left out");
+    assert!(
+        waits(("f.x", "{}", on(Effect::Destructive)), ("f.y", b, on(Effect::Read))),
+        "a selector left out"
+    );
     let list = |text| waits(("f.x", text, on(Effect::Destructive)), ("f.y", b, on(Effect::Read)));
-    assert!(list(r#"{"path":[]}"#) && list(r#"{"path":{}}"#) && list(r#"{"path":null}"#), "an empty selector");
+    assert!(
+        list(r#"{"path":[]}"#) && list(r#"{"path":{}}"#) && list(r#"{"path":null}"#),
+        "an empty selector"
+    );
     assert!(list(r#"{"path":["/a","/b"]}"#) && !list(r#"{"path":["/a","/c"]}"#), "one of several");
     assert!(!waits(("f.x", a, undeclared()), ("g.y", a, undeclared())), "another upstream");
-    assert!(!waits(("f.x", a, contract(Effect::Execute, &[])), ("f.y", a, contract(Effect::Execute, &[]))),
-        "declared to name nothing");
+    assert!(
+        !waits(("f.x", a, contract(Effect::Execute, &[])), ("f.y", a, contract(Effect::Execute, &[]))),
+        "declared to name nothing"
+    );
 }
 
 #[test]
@@ -122,7 +134,11 @@ fn r4_defer_independents_proceed() {
 #[test]
 fn r4_defer_dependents_of_what_waits_for_a_person_proceed() {
     let mut world = world();
-    submit(&mut world, action("act_0", "f.w", "{}"), Decision::StepUp(countersign_core::decision::Approvers::default()));
+    submit(
+        &mut world,
+        action("act_0", "f.w", "{}"),
+        Decision::StepUp(countersign_core::decision::Approvers::default()),
+    );
     assert_eq!(world.calls("f.r", "{}").decide().verdict(), Verdict::Allow);
 }
 
@@ -134,7 +150,7 @@ fn r4_defer_order_a_dependent_waits_until_the_deferred_action_is_over() {
     let steps = [
         Input::Ruled(Arc::new(ruling(Decision::Allow))),
         Input::Recorded,
-        Input::Ruled(Arc::new(ruling(Decision::Allow))),
+        Input::Claimed(Arc::new(ruling(Decision::Allow))),
         Input::Recorded,
         Input::Settled(outcome(Status::Ok, &[])),
     ];

@@ -34,7 +34,7 @@ fn r4_modify_rides_beside_allow_step_up_and_defer_and_conflicts_with_deny() {
         let beside = format!("{{id: b, match: {{}}, {beside}}}");
         let ruling = call(r#"{"limit":100}"#, &[CAP, &beside]).decide();
         assert_eq!(ruling.verdict(), verdict);
-        assert_eq!(ruling.edits.is_empty(), false, "{beside}");
+        assert!(!ruling.edits.is_empty(), "{beside}");
     }
     let ruling = call(r#"{"limit":100}"#, &[CAP, "{id: b, match: {}, action: DENY}"]).decide();
     assert_eq!((ruling.verdict(), ruling.because.step), (Verdict::Defer, Step::Uncertain));
@@ -49,7 +49,10 @@ fn r4_modify_lower_rules_add_no_edits() {
 #[test]
 fn r4_modify_caps_compose_and_contradicting_values_wait_for_agreement() {
     let lower = "{id: b, match: {}, action: MODIFY, modifications: {parameters: {limit: {max: 5}}}}";
-    assert_eq!(call(r#"{"limit":100}"#, &[CAP, lower]).decide().edits, edits(&[("limit", Edit::Cap(5.into()))]));
+    assert_eq!(
+        call(r#"{"limit":100}"#, &[CAP, lower]).decide().edits,
+        edits(&[("limit", Edit::Cap(5.into()))])
+    );
     let elsewhere = "{id: b, match: {}, action: MODIFY, modifications: {parameters: {q: safe}}}";
     let ruling = call(r#"{"limit":100,"q":"x"}"#, &[CAP, elsewhere]).decide();
     assert_eq!(ruling.edits, edits(&[("limit", Edit::Cap(10.into())), ("q", Edit::Set(json!("safe")))]));
@@ -65,7 +68,8 @@ fn r4_modify_an_edit_that_nobody_can_carry_out_is_a_denial() {
         (r"{}", Some(json!({"properties": {"limit": {"type": "string"}}}))),
         (r"{}", Some(json!({"properties": {"other": {"type": "integer"}}}))),
     ] {
-        let world = call(text, &[CAP]).declared(Contract { input_schema: schema.map(Arc::new), ..Contract::default() });
+        let world = call(text, &[CAP])
+            .declared(Contract { input_schema: schema.map(Arc::new), ..Contract::default() });
         let ruling = world.decide();
         assert_eq!(ruling.verdict(), Verdict::Deny, "{text}");
         assert!(ruling.edits.is_empty() && ruling.sets.is_empty());
@@ -77,7 +81,8 @@ fn r4_modify_an_edit_that_nobody_can_carry_out_is_a_denial() {
 
 #[test]
 fn r4_modify_cannot_lead_to_what_is_itself_denied_asked_or_deferred() {
-    let redirect = "{id: m, match: {parameters: {to: a}}, action: MODIFY, modifications: {parameters: {to: b}}}";
+    let redirect =
+        "{id: m, match: {parameters: {to: a}}, action: MODIFY, modifications: {parameters: {to: b}}}";
     let ok = "{id: ok, match: {}, action: ALLOW}";
     for (about_b, verdict) in [
         ("action: DENY, priority: 1", Verdict::Deny),
@@ -95,7 +100,8 @@ fn r4_modify_cannot_lead_to_what_is_itself_denied_asked_or_deferred() {
 
 #[test]
 fn r4_modify_beside_step_up_asks_those_who_answer_for_the_edited_action_too() {
-    let redirect = "{id: m, match: {parameters: {to: a}}, action: MODIFY, modifications: {parameters: {to: b}}}";
+    let redirect =
+        "{id: m, match: {parameters: {to: a}}, action: MODIFY, modifications: {parameters: {to: b}}}";
     let ask = "{id: s, match: {}, action: STEP_UP, approvers: [security]}";
     let ask_b = "{id: b, match: {parameters: {to: b}}, action: STEP_UP, approvers: [finance]}";
     let ruling = call(r#"{"to":"a"}"#, &[redirect, ask, ask_b]).decide();
@@ -107,7 +113,8 @@ fn r4_modify_beside_step_up_asks_those_who_answer_for_the_edited_action_too() {
 #[test]
 fn r4_modify_what_the_edited_action_writes_into_the_context_is_written() {
     let redirect = "{id: m, match: {parameters: {path: a}}, action: MODIFY, modifications: {parameters: {path: secret}}}";
-    let label = "{id: l, match: {parameters: {path: secret}}, effect: {set_context: {data_classification: SECRET}}}";
+    let label =
+        "{id: l, match: {parameters: {path: secret}}, effect: {set_context: {data_classification: SECRET}}}";
     let ok = "{id: ok, match: {}, action: ALLOW}";
     let ruling = call(r#"{"path":"a"}"#, &[redirect, label, ok]).decide();
     assert_eq!(ruling.verdict(), Verdict::Modify);
@@ -116,7 +123,8 @@ fn r4_modify_what_the_edited_action_writes_into_the_context_is_written() {
 
 #[test]
 fn r4_modify_edits_that_call_for_further_edits_get_them_and_circles_are_denied() {
-    let redirect = "{id: m, match: {parameters: {to: a}}, action: MODIFY, modifications: {parameters: {to: b}}}";
+    let redirect =
+        "{id: m, match: {parameters: {to: a}}, action: MODIFY, modifications: {parameters: {to: b}}}";
     let cap_b = "{id: b, match: {parameters: {to: b}}, action: MODIFY, modifications: {parameters: {limit: {max: 1}}}}";
     let ruling = call(r#"{"to":"a","limit":9}"#, &[redirect, cap_b]).decide();
     assert_eq!(ruling.edits, edits(&[("to", Edit::Set(json!("b"))), ("limit", Edit::Cap(1.into()))]));
@@ -129,13 +137,15 @@ fn any_rule() -> impl Strategy<Value = String> {
         Just("action: ALLOW".to_owned()),
         Just("action: STEP_UP".to_owned()),
         (0..9_i32).prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{a: {n}}}}}")),
-        (0..9_i32).prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{b: {{max: {n}}}}}}}")),
+        (0..9_i32)
+            .prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{b: {{max: {n}}}}}}}")),
         (0..9_i32).prop_map(|n| format!("action: MODIFY, modifications: {{parameters: {{c.d: {n}}}}}")),
         Just("action: DENY".to_owned()),
     ];
     let reads = (prop_oneof![Just("a"), Just("b"), Just("c.d")], 0..9_i32)
         .prop_map(|(name, n)| format!("parameters.{name}: {{gte: {n}}}"));
-    (says, reads, 0..2_i32).prop_map(|(says, reads, priority)| format!("match: {{{reads}}}, {says}, priority: {priority}"))
+    (says, reads, 0..2_i32)
+        .prop_map(|(says, reads, priority)| format!("match: {{{reads}}}, {says}, priority: {priority}"))
 }
 
 proptest! {

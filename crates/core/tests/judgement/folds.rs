@@ -18,6 +18,7 @@ use serde_json::json;
 enum Happens {
     Submitted(u8, u8),
     Ruled(u8, u8),
+    Claimed(u8, u8),
     Escalated(u8),
     Answered(u8, bool),
     Settled(u8, u8),
@@ -31,6 +32,7 @@ fn anything() -> impl Strategy<Value = Happens> {
     prop_oneof![
         4 => (0..6_u8, 0..6_u8).prop_map(|(id, n)| Happens::Submitted(id, n)),
         4 => (0..6_u8, 0..6_u8).prop_map(|(id, n)| Happens::Ruled(id, n)),
+        2 => (0..6_u8, 0..6_u8).prop_map(|(id, n)| Happens::Claimed(id, n)),
         1 => (0..6_u8).prop_map(Happens::Escalated),
         2 => (0..6_u8, any::<bool>()).prop_map(|(id, yes)| Happens::Answered(id, yes)),
         2 => (0..6_u8, 0..4_u8).prop_map(|(id, n)| Happens::Settled(id, n)),
@@ -65,14 +67,21 @@ impl Life {
             }
             Happens::Submitted(n, kind) => self.submit(*n, any_ruling(*kind)),
             Happens::Ruled(n, kind) => self.advance(&id(*n), Input::Ruled(Arc::new(any_ruling(*kind)))),
+            Happens::Claimed(n, kind) => self.advance(&id(*n), Input::Claimed(Arc::new(any_ruling(*kind)))),
             Happens::Escalated(n) => self.advance(&id(*n), Input::Escalated),
             Happens::Answered(n, approve) => {
-                self.advance(&id(*n), Input::Answered(Answer { by: "bob".into(), approve: *approve, reason: None }));
+                self.advance(
+                    &id(*n),
+                    Input::Answered(Answer { by: "bob".into(), approve: *approve, reason: None }),
+                );
             }
             Happens::Settled(n, kind) => {
                 let all = [Status::Ok, Status::Error, Status::Unknown, Status::NothingSent];
                 let status = all[usize::from(*kind)];
-                self.advance(&id(*n), Input::Settled(outcome(status, &[["PII", "INTERNAL"][usize::from(kind % 2)]])));
+                self.advance(
+                    &id(*n),
+                    Input::Settled(outcome(status, &[["PII", "INTERNAL"][usize::from(kind % 2)]])),
+                );
             }
             Happens::Halted(n) => {
                 let mut halted = ruling(Decision::Deny);
@@ -117,7 +126,11 @@ impl Life {
 }
 
 fn begin() -> Context {
-    Context::new(Opened { labels: ["BEGAN".into()].into(), ..opened("ses_1", "alice", "bot") }, START, Limits::default())
+    Context::new(
+        Opened { labels: ["BEGAN".into()].into(), ..opened("ses_1", "alice", "bot") },
+        START,
+        Limits::default(),
+    )
 }
 
 fn any_ruling(kind: u8) -> Ruling {
@@ -134,11 +147,17 @@ fn any_ruling(kind: u8) -> Ruling {
 
 /// Everything that can be read of a context.
 fn seen(context: &Context) -> String {
-    let tracked: Vec<_> = context.tracked().map(|t| (&t.action.id, t.life.state(), t.life.was_deferred(), &t.ruling)).collect();
+    let tracked: Vec<_> =
+        context.tracked().map(|t| (&t.action.id, t.life.state(), t.life.was_deferred(), &t.ruling)).collect();
     let deferred: Vec<_> = context.deferred().map(|t| &t.action.id).collect();
     format!(
         "{:?} {:?} {:?} {:?} {} {} {:?} {tracked:?} {deferred:?}",
-        context.opened(), context.labels(), context.facts(), context.actions(), context.submitted(), context.denied(),
+        context.opened(),
+        context.labels(),
+        context.facts(),
+        context.actions(),
+        context.submitted(),
+        context.denied(),
         context.last(),
     )
 }
@@ -224,7 +243,8 @@ fn a_principal_s_mark_only_rises_until_somebody_lowers_it_and_counters_stay() {
 fn an_entry_about_an_unknown_action_or_a_second_beginning_is_inconsistent() {
     let mut context = begin();
     let entry = |what| Entry { at: second(1), what };
-    let moved = What::Moved { action: "act_9".into(), transition: countersign_core::lifecycle::Transition::TimedOut };
+    let moved =
+        What::Moved { action: "act_9".into(), transition: countersign_core::lifecycle::Transition::TimedOut };
     assert!(context.replay(&entry(moved)).is_err());
     assert!(context.replay(&entry(What::Opened(opened("ses_1", "alice", "bot")))).is_err());
 }

@@ -28,6 +28,13 @@ enum Letter {
     StepUp,
     Defer,
     Disagree,
+    /// The same for a live request that claims.
+    ClaimAllow,
+    ClaimModify,
+    ClaimDeny,
+    ClaimStepUp,
+    ClaimDefer,
+    ClaimDisagree,
     Escalated,
     Yes,
     No,
@@ -41,15 +48,23 @@ enum Letter {
     Due,
 }
 
-use Letter::{Allow, Deny, Due, Halted, Later, Modify, NotRecorded, Recorded, StepUp, Yes};
+use Letter::{
+    Allow, ClaimAllow, ClaimStepUp, Deny, Due, Halted, Later, Modify, NotRecorded, Recorded, StepUp, Yes,
+};
 
-const LETTERS: [Letter; 16] = [
+const LETTERS: [Letter; 22] = [
     Allow,
     Modify,
     Deny,
     StepUp,
     Letter::Defer,
     Letter::Disagree,
+    Letter::ClaimAllow,
+    Letter::ClaimModify,
+    Letter::ClaimDeny,
+    Letter::ClaimStepUp,
+    Letter::ClaimDefer,
+    Letter::ClaimDisagree,
     Letter::Escalated,
     Yes,
     Letter::No,
@@ -99,7 +114,10 @@ impl Rulings {
         disagree.escalate = Some(Approvers::default());
         Self {
             allow: Arc::new(ruling(Decision::Allow)),
-            modify: Arc::new(Ruling { edits: edits(&[("x", Edit::Cap(1.into()))]), ..ruling(Decision::Allow) }),
+            modify: Arc::new(Ruling {
+                edits: edits(&[("x", Edit::Cap(1.into()))]),
+                ..ruling(Decision::Allow)
+            }),
             deny: Arc::new(ruling(Decision::Deny)),
             // A rule's own bound is shorter than what waits have by default.
             step_up: Arc::new(Ruling {
@@ -129,6 +147,7 @@ impl Run {
 
     fn input(&self, letter: Letter) -> Option<Input> {
         let ruled = |ruling: &Arc<Ruling>| Input::Ruled(Arc::clone(ruling));
+        let claimed = |ruling: &Arc<Ruling>| Input::Claimed(Arc::clone(ruling));
         let answer = |approve| Input::Answered(Answer { by: "bob".into(), approve, reason: None });
         Some(match letter {
             Allow => ruled(&self.rulings.allow),
@@ -137,6 +156,12 @@ impl Run {
             StepUp => ruled(&self.rulings.step_up),
             Letter::Defer => ruled(&self.rulings.defer),
             Letter::Disagree => ruled(&self.rulings.disagree),
+            Letter::ClaimAllow => claimed(&self.rulings.allow),
+            Letter::ClaimModify => claimed(&self.rulings.modify),
+            Letter::ClaimDeny => claimed(&self.rulings.deny),
+            Letter::ClaimStepUp => claimed(&self.rulings.step_up),
+            Letter::ClaimDefer => claimed(&self.rulings.defer),
+            Letter::ClaimDisagree => claimed(&self.rulings.disagree),
             Letter::Escalated => Input::Escalated,
             Yes => answer(true),
             Letter::No => answer(false),
@@ -174,7 +199,11 @@ impl Run {
                 assert_eq!(self.life.state(), &**from, "NotRecorded restores what stood");
                 self.pending = None;
             }
-            Output::Refuse(_) | Output::Ask(_) | Output::Await(_) | Output::Escalate | Output::Claimable
+            Output::Refuse(_)
+            | Output::Ask(_)
+            | Output::Await(_)
+            | Output::Escalate
+            | Output::Claimable
             | Output::Over(_) => {
                 assert_eq!(letter, Recorded, "nothing but a durable record moves a life on");
                 self.durable.push(self.pending.take().unwrap());
@@ -187,19 +216,32 @@ impl Run {
         assert!(matches!(self.life.state(), State::Recording { .. }));
         match before {
             State::Ended(End::Unknown) => {
-                assert!(matches!(transition, Transition::Outcome { late: true, .. }), "a late outcome, nothing else");
+                assert!(
+                    matches!(transition, Transition::Outcome { late: true, .. }),
+                    "a late outcome, nothing else"
+                );
                 assert_eq!(letter, Letter::Ok);
             }
             State::Ended(_) | State::Recording { .. } => panic!("{letter:?} moved {before:?}"),
             State::Waiting { deadline, .. } if self.now >= *deadline => {
-                assert!(matches!(letter, Due | Halted), "R4.step.timeout, R4.defer.timeout: {letter:?} came too late");
+                assert!(
+                    matches!(letter, Due | Halted),
+                    "R4.step.timeout, R4.defer.timeout: {letter:?} came too late"
+                );
             }
-            State::Authorised { until, .. } if self.now >= *until => assert!(matches!(letter, Due | Halted)),
+            State::Authorised { until, .. } => {
+                let claims = format!("{letter:?}").starts_with("Claim") && self.now < *until;
+                assert!(
+                    claims || matches!(letter, Due | Halted),
+                    "only a live request claims, and only in time: {letter:?}"
+                );
+            }
             _ => {}
         }
         if let Transition::Outcome { late, .. } = &transition {
             assert_eq!(self.permits, 1, "an outcome of what never ran");
-            let earlier = self.durable.iter().filter(|(t, _)| matches!(t, Transition::Outcome { .. })).count();
+            let earlier =
+                self.durable.iter().filter(|(t, _)| matches!(t, Transition::Outcome { .. })).count();
             assert_eq!(*late, earlier == 1, "a late outcome comes only after the outcome unknown");
         }
         self.pending = Some((transition, self.now));
@@ -223,13 +265,17 @@ impl Run {
         let refused = self.durable.iter().any(|(t, _)| refuses(t));
         match self.life.state() {
             State::Waiting { deadline, .. } => {
-                assert!(self.deadline.is_none_or(|so_far| *deadline <= so_far), "a wait's deadline never stretches");
+                assert!(
+                    self.deadline.is_none_or(|so_far| *deadline <= so_far),
+                    "a wait's deadline never stretches"
+                );
                 self.deadline = Some(*deadline);
                 assert!(!refused && self.permits == 0);
             }
             State::Authorised { approved, .. } => {
                 assert!(!refused && self.permits == 0, "an approval alone never releases");
-                let answered = |(t, _): &(Transition, Time)| matches!(t, Transition::Answered(a) if a.approve);
+                let answered =
+                    |(t, _): &(Transition, Time)| matches!(t, Transition::Answered(a) if a.approve);
                 assert_eq!(*approved, self.durable.iter().any(answered));
             }
             State::Permitted { .. } => assert_eq!(self.permits, 1),
@@ -321,22 +367,33 @@ fn walk(word: &[Letter]) -> (Run, Output) {
 fn r4_step_an_approved_action_runs_when_a_live_request_claims_it() {
     let (_, output) = walk(&[StepUp, Recorded, Yes, Recorded]);
     assert!(matches!(output, Output::Claimable), "an approval authorises, it never executes by itself");
-    for again in [Allow, StepUp] {
+    for again in [ClaimAllow, ClaimStepUp] {
         let (_, output) = walk(&[StepUp, Recorded, Yes, Recorded, again, Recorded]);
         assert!(matches!(output, Output::Release(_)), "{again:?}");
     }
-    for stricter in [Deny, Letter::Defer, Modify, Letter::Disagree] {
+    for stricter in [Letter::ClaimDeny, Letter::ClaimDefer, Letter::ClaimModify, Letter::ClaimDisagree] {
         let (_, output) = walk(&[StepUp, Recorded, Yes, Recorded, stricter, Recorded]);
         assert!(matches!(output, Output::Refuse(_)), "{stricter:?} is more than was approved");
+    }
+}
+
+/// What waits may be decided again at any moment, also just after it was authorised: that runs nothing.
+#[test]
+fn r4_defer_resolve_deciding_again_authorises_and_never_runs_what_is_authorised() {
+    for authorised in [&[Letter::Defer, Recorded, Allow, Recorded][..], &[StepUp, Recorded, Yes, Recorded]] {
+        for again in [Allow, Modify, Deny, StepUp, Letter::Defer, Letter::Disagree] {
+            let (_, output) = walk(&[authorised, &[again]].concat());
+            assert!(matches!(output, Output::Misplaced), "{again:?}");
+        }
     }
 }
 
 #[test]
 fn r3_conflict_an_answer_settles_the_disagreement_that_was_put_and_no_other() {
     let put = [Letter::Disagree, Recorded, Letter::Escalated, Recorded, Yes, Recorded];
-    let (_, output) = walk(&[&put[..], &[Letter::Disagree, Recorded]].concat());
+    let (_, output) = walk(&[&put[..], &[Letter::ClaimDisagree, Recorded]].concat());
     assert!(matches!(output, Output::Release(_)), "the same rules still disagree: {output:?}");
-    let (_, output) = walk(&[&put[..], &[StepUp, Recorded]].concat());
+    let (_, output) = walk(&[&put[..], &[ClaimStepUp, Recorded]].concat());
     assert!(matches!(output, Output::Refuse(_)), "another rule asks now");
 }
 
@@ -345,14 +402,19 @@ fn r4_step_an_approval_does_not_cover_other_approvers_or_another_rule() {
     let life = |again: Ruling| {
         let rulings = Rulings::new();
         let run = lead(&[StepUp, Recorded, Yes, Recorded], &rulings);
-        let (life, _) = run.life.handle(&run.action, Input::Ruled(Arc::new(again)), run.now);
+        let (life, _) = run.life.handle(&run.action, Input::Claimed(Arc::new(again)), run.now);
         life.handle(&run.action, Input::Recorded, run.now).1
     };
     let security = || approvers(&["security"]);
     let both = security().and(approvers(&["finance"]));
-    assert!(matches!(life(ruling(Decision::StepUp(both))), Output::Refuse(r) if r.because.step == Step::Superseded));
+    assert!(
+        matches!(life(ruling(Decision::StepUp(both))), Output::Refuse(r) if r.because.step == Step::Superseded)
+    );
     let wider = approvers(&["security", "finance"]);
-    assert!(matches!(life(ruling(Decision::StepUp(wider))), Output::Release(_)), "security is among those asked now");
+    assert!(
+        matches!(life(ruling(Decision::StepUp(wider))), Output::Release(_)),
+        "security is among those asked now"
+    );
     let mut other = ruling(Decision::StepUp(security()));
     other.because.rules = vec!["another".into()];
     assert!(matches!(life(other), Output::Refuse(_)));

@@ -88,13 +88,21 @@ fn r3_order_decide_agrees_with_the_oracle_on_every_small_policy() {
     assert_eq!(cases.into_inner(), triples.len() * 2 * 27 * (4 + 1));
 }
 
-fn every_context() -> Vec<([Option<bool>; 3], Option<Intent>, Context)> {
+/// A session in which this much is known.
+struct Known {
+    facts: [Option<bool>; 3],
+    intent: Option<Intent>,
+    context: Context,
+}
+
+fn every_context() -> Vec<Known> {
     let mut all = Vec::new();
     for a in VALUES {
         for b in VALUES {
             for c in VALUES {
                 for intent in intents() {
-                    all.push(([a, b, c], intent.clone(), context([a, b, c], intent)));
+                    let facts = [a, b, c];
+                    all.push(Known { facts, intent: intent.clone(), context: context(facts, intent) });
                 }
             }
         }
@@ -102,7 +110,7 @@ fn every_context() -> Vec<([Option<bool>; 3], Option<Intent>, Context)> {
     all
 }
 
-fn every_question(kinds: [usize; 3], contexts: &[([Option<bool>; 3], Option<Intent>, Context)]) -> usize {
+fn every_question(kinds: [usize; 3], contexts: &[Known]) -> usize {
     let lines: Vec<String> = kinds
         .iter()
         .enumerate()
@@ -117,14 +125,14 @@ fn every_question(kinds: [usize; 3], contexts: &[([Option<bool>; 3], Option<Inte
         let policy = policy(&format!("version: 1\ndefault: {default}\nrules:\n{}", lines.concat()));
         let mut world = World::under(policy).calls("files.read", r#"{"limit":100}"#);
         let default = world.policy.default_decision();
-        for (known, intent, context) in contexts {
+        for Known { facts, intent, context } in contexts {
             // Approvers and intent never meet: who may settle a disagreement does not depend on the request.
             let groups: &[&[&str]] = if intent.is_none() { &[&[], &["security"]] } else { &[&[]] };
             for groups in groups {
                 world = world.approvers(groups);
                 let question = countersign_core::decide::Question { context, ..world.question() };
                 let ruling = decide(&question);
-                let holds = |_: &Arguments| known.map(told).to_vec();
+                let holds = |_: &Arguments| facts.map(told).to_vec();
                 let case = Case {
                     rules: world.policy.rules(),
                     holds: &holds,
@@ -138,7 +146,7 @@ fn every_question(kinds: [usize; 3], contexts: &[([Option<bool>; 3], Option<Inte
                 };
                 if let Err(difference) = oracle::compare(&oracle::judge(&case), &ruling) {
                     panic!(
-                        "{difference}\nfacts {known:?} intent {intent:?} groups {groups:?}\n{}",
+                        "{difference}\nfacts {facts:?} intent {intent:?} groups {groups:?}\n{}",
                         lines.concat()
                     );
                 }

@@ -180,11 +180,11 @@ fn r3_conflict_a_conflict_tells_both_places() {
     let [conflict] = &PolicySet::assemble(files).unwrap().conflicts(&known())[..] else {
         panic!("one conflict")
     };
-    assert_eq!(conflict.first.to_string(), "rule yes (a.yaml:6)");
-    assert_eq!(conflict.second.to_string(), "rule no (b.yaml:3)");
+    let expected = "rule yes (a.yaml:6) and rule no (b.yaml:3) contradict each other: ALLOW and DENY at priority 0; \
+                    both can hold for `files.read`";
+    assert_eq!(conflict.to_string(), expected);
     assert_eq!((conflict.first.says, conflict.second.says), (Verdict::Allow, Verdict::Deny));
     assert_eq!((conflict.first.column, conflict.second.column), (9, 9));
-    assert_eq!(conflict.why, "ALLOW and DENY at priority 0; both can hold for `files.read`");
 }
 
 /// Facts, each with tests of it; what they can be is in [`Small`].

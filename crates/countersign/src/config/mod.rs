@@ -160,6 +160,11 @@ impl Config {
         &self.groups
     }
 
+    /// The names of the upstreams.
+    pub(crate) fn upstreams(&self) -> BTreeSet<String> {
+        self.upstreams.keys().cloned().collect()
+    }
+
     /// The token files, with what each is for.
     pub(crate) fn token_files(&self) -> impl Iterator<Item = (&Path, String)> {
         self.tokens.iter().filter_map(|token| Some((token.file()?, token.role.to_string())))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::home::{Home, POLICY};
 
 /// A daemon that is stopped when the test ends, however it ends.
-struct Daemon<'a> {
+pub(crate) struct Daemon<'a> {
     home: &'a Home,
     process: Child,
     http: reqwest::Client,
@@ -18,7 +18,7 @@ struct Daemon<'a> {
 }
 
 impl<'a> Daemon<'a> {
-    fn start(home: &'a Home) -> Self {
+    pub(crate) fn start(home: &'a Home) -> Self {
         home.run(&["keys", "init"]).exits(0);
         let process = home.command(&["up"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -28,7 +28,7 @@ impl<'a> Daemon<'a> {
         daemon
     }
 
-    fn until(&self, what: &str, reached: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, reached: impl Fn() -> bool) {
         let begun = Instant::now();
         while !reached() {
             assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
@@ -37,7 +37,7 @@ impl<'a> Daemon<'a> {
     }
 
     /// What `/readyz` says; `None` while nobody answers.
-    fn ready(&self) -> Option<Value> {
+    pub(crate) fn ready(&self) -> Option<Value> {
         self.runtime.block_on(async {
             let answer = self.http.get(format!("{}/readyz", self.home.url)).send().await.ok()?;
             answer.json().await.ok()
@@ -46,22 +46,20 @@ impl<'a> Daemon<'a> {
 
     /// Proposes an action in the agent's name.
     fn propose(&self, tool: &str, arguments: Value) -> Value {
+        self.post("/v1/actions", &json!({ "tool": tool, "arguments": arguments }))
+    }
+
+    /// Posts in the agent's name.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         self.runtime.block_on(async {
             let request =
-                self.http.post(format!("{}/v1/actions", self.home.url)).bearer_auth(Home::token("agent"));
-            request
-                .json(&json!({ "tool": tool, "arguments": arguments }))
-                .send()
-                .await
-                .unwrap()
-                .json()
-                .await
-                .unwrap()
+                self.http.post(format!("{}{path}", self.home.url)).bearer_auth(Home::token("agent"));
+            request.json(body).send().await.unwrap().json().await.unwrap()
         })
     }
 
     /// Tells it to stop; gives its exit code and everything that it said.
-    fn stop(mut self) -> (Option<i32>, String) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let code = self.process.wait().unwrap().code();

@@ -5,6 +5,7 @@
 mod daemon;
 mod home;
 mod import;
+mod names;
 
 use home::Home;
 

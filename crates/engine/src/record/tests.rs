@@ -25,8 +25,16 @@ use crate::ports::{Epochs, Head, Stored};
 const DEFAULT_WAIT: Span = Span::seconds(900);
 
 fn who() -> Identity {
-    let party = |id: &str| Party { roles: vec!["r1".into(), "r2".into()], scope: vec!["files".into()], ..Party::named(id) };
-    Identity { agent: party("bot"), delegation: vec![party("d1"), Party::named("d2")], ..identity("alice", "bot") }
+    let party = |id: &str| Party {
+        roles: vec!["r1".into(), "r2".into()],
+        scope: vec!["files".into()],
+        ..Party::named(id)
+    };
+    Identity {
+        agent: party("bot"),
+        delegation: vec![party("d1"), Party::named("d2")],
+        ..identity("alice", "bot")
+    }
 }
 
 fn session() -> Opened {
@@ -97,9 +105,14 @@ fn stored(draft: Draft, signer: &TestSigner) -> Stored {
 
 fn transition_there_and_back(transition: &Transition, known: bool) -> What {
     let (session, who, act) = (session(), who(), act());
-    let source =
-        Source { session: &session, identity: &who, face: v1::Face::Mcp, enforcement: v1::Enforcement::Enforced };
-    let draft = Draft::transition(source, &act, transition, Wait { default: DEFAULT_WAIT, until: None }, second(5));
+    let source = Source {
+        session: &session,
+        identity: &who,
+        face: v1::Face::Mcp,
+        enforcement: v1::Enforcement::Enforced,
+    };
+    let draft =
+        Draft::transition(source, &act, transition, Wait { default: DEFAULT_WAIT, until: None }, second(5));
     let read = there_and_back(draft, known);
     assert_eq!(read.identity, Some(who));
     assert_eq!((read.receipt.face, read.receipt.enforcement), (v1::Face::Mcp, v1::Enforcement::Enforced));
@@ -119,9 +132,10 @@ fn said(transition: &Transition) -> Transition {
         Transition::Ruled(ruling) => Transition::Ruled(Arc::new(on_record(ruling))),
         Transition::Resolved(ruling) => Transition::Resolved(Arc::new(on_record(ruling))),
         // The texts stay in the ledger; the fold needs what they are labelled.
-        Transition::Outcome { outcome, late } => {
-            Transition::Outcome { outcome: Outcome { output: None, error: None, ..outcome.clone() }, late: *late }
-        }
+        Transition::Outcome { outcome, late } => Transition::Outcome {
+            outcome: Outcome { output: None, error: None, ..outcome.clone() },
+            late: *late,
+        },
         other => other.clone(),
     }
 }
@@ -196,8 +210,18 @@ fn written() -> impl Strategy<Value = Value> {
 
 fn because() -> impl Strategy<Value = Because> {
     let steps = [
-        Step::Halted, Step::Scope, Step::Protocol, Step::Unresolvable, Step::Forbidden, Step::Uncertain,
-        Step::Misaligned, Step::Aligned, Step::Baseline, Step::Default, Step::Contention, Step::Superseded,
+        Step::Halted,
+        Step::Scope,
+        Step::Protocol,
+        Step::Unresolvable,
+        Step::Forbidden,
+        Step::Uncertain,
+        Step::Misaligned,
+        Step::Aligned,
+        Step::Baseline,
+        Step::Default,
+        Step::Contention,
+        Step::Superseded,
     ];
     let rules = proptest::collection::vec(word().prop_map(|id| RuleId::from(id.as_str())), 0..3);
     (proptest::sample::select(steps.to_vec()), rules, any::<String>())
@@ -310,8 +334,11 @@ fn turns_and_observations_read_back_as_they_were() {
     assert!(matches!(there_and_back(draft, false).entry.what, What::Turn { host } if &*host == "desk"));
     let labels: BTreeSet<Arc<str>> = ["PII".into(), "PUBLIC".into()].into();
     for labels in [labels, BTreeSet::new()] {
-        let draft = Draft::observed(source(&session, &who), "tools/list files", &labels, &"[]".into(), second(5));
-        let What::Observed { source, labels: read } = there_and_back(draft, false).entry.what else { panic!() };
+        let draft =
+            Draft::observed(source(&session, &who), "tools/list files", &labels, &"[]".into(), second(5));
+        let What::Observed { source, labels: read } = there_and_back(draft, false).entry.what else {
+            panic!()
+        };
         assert_eq!((&*source, read), ("tools/list files", labels));
     }
 }
@@ -333,7 +360,15 @@ fn r5_no_free_text_stands_in_the_signed_body() {
     ];
     let mut drafts: Vec<Draft> = steps
         .iter()
-        .map(|step| Draft::transition(source(&session, &who), &act, step, Wait { default: DEFAULT_WAIT, until: None }, second(5)))
+        .map(|step| {
+            Draft::transition(
+                source(&session, &who),
+                &act,
+                step,
+                Wait { default: DEFAULT_WAIT, until: None },
+                second(5),
+            )
+        })
         .collect();
     drafts.push(Draft::opened(source(&session, &who), BTreeMap::new(), second(5)));
     drafts.push(Draft::turn(source(&session, &who), "desk", &"the-turn".into(), second(5)));
@@ -359,10 +394,17 @@ fn erased_disclosures_lead_to_missing_facts_never_to_other_ones() {
     let draft = Draft::facts(source(&session, &who), &facts, "ops", second(9), second(5));
     assert!(matches!(erased(draft), What::Facts { facts, .. } if facts.is_empty()));
     let draft = Draft::opened(source(&session, &who), BTreeMap::new(), second(5));
-    assert!(matches!(erased(draft), What::Opened(opened) if opened.request.is_none() && opened.intent == session.intent));
+    assert!(
+        matches!(erased(draft), What::Opened(opened) if opened.request.is_none() && opened.intent == session.intent)
+    );
     let ruled = Transition::Ruled(Arc::new(countersign_testkit::builders::ruling(Decision::Allow)));
-    let draft =
-        Draft::transition(source(&session, &who), &act(), &ruled, Wait { default: DEFAULT_WAIT, until: None }, second(5));
+    let draft = Draft::transition(
+        source(&session, &who),
+        &act(),
+        &ruled,
+        Wait { default: DEFAULT_WAIT, until: None },
+        second(5),
+    );
     let What::Submitted { action, .. } = erased(draft) else { panic!() };
     assert_ne!(action.arguments.text(), act().arguments.text());
 }

@@ -20,7 +20,8 @@ async fn r1_halt_refuses_what_waits_and_what_is_new_and_resume_lets_new_actions_
     let session = world.open().await;
     let asked = suspended(world.submit(&session, "files.delete", "{}").await);
     let deferred = suspended(world.submit(&session, "keys.rotate", "{}").await);
-    let authorised = suspended(world.submit(&session, "files.delete", r#"{"path":"/b"}"#).await).action().clone();
+    let authorised =
+        suspended(world.submit(&session, "files.delete", r#"{"path":"/b"}"#).await).action().clone();
     world.answers(&authorised, true).await.unwrap();
     world.engine.halt(Halt::All, "an incident", "ops", false).await.unwrap();
     for waiting in [asked, deferred] {
@@ -33,7 +34,11 @@ async fn r1_halt_refuses_what_waits_and_what_is_new_and_resume_lets_new_actions_
     assert_eq!(world.engine.open_count(), 0);
     assert_eq!(refused(world.submit(&session, "files.read", "{}").await).step, Step::Halted);
     world.restart().await;
-    assert_eq!(refused(world.submit(&session, "files.read", "{}").await).step, Step::Halted, "after a restart too");
+    assert_eq!(
+        refused(world.submit(&session, "files.read", "{}").await).step,
+        Step::Halted,
+        "after a restart too"
+    );
     world.engine.halt(Halt::All, "it is over", "ops", true).await.unwrap();
     world.does(&session, "files.read", "{}", &[]).await;
     world.restart().await;
@@ -148,7 +153,8 @@ async fn a_halt_or_policy_whose_operator_hangs_up_is_in_force_once_it_is_on_reco
     let session = world.open().await;
     let slow = || world.faults.plan(|_, _| Fault::Delay(Duration::from_millis(30)));
     slow();
-    let left = tokio::time::timeout(Duration::from_millis(5), world.engine.activate(policy(OPEN), "ops")).await;
+    let left =
+        tokio::time::timeout(Duration::from_millis(5), world.engine.activate(policy(OPEN), "ops")).await;
     assert!(left.is_err(), "the operator left before the answer");
     world.faults.none();
     tokio::time::sleep(Duration::from_millis(60)).await;
@@ -194,14 +200,23 @@ async fn what_ran_before_a_halt_is_still_settled_after_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn under_load_a_policy_change_refuses_nobody_without_cause() {
-    let world = std::sync::Arc::new(World::new().await);
+    change_policy_under_load(World::new().await, 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn under_load_on_a_slow_disk_a_policy_change_refuses_nobody_without_cause() {
+    change_policy_under_load(World::slow().await, 15).await;
+}
+
+async fn change_policy_under_load(world: World, calls: usize) {
+    let world = std::sync::Arc::new(world);
     let mut callers = Vec::new();
     let sessions = [world.open().await, world.open().await, world.open().await];
     for n in 0..9 {
         let (world, session) = (std::sync::Arc::clone(&world), sessions[n % 3].clone());
         callers.push(tokio::spawn(async move {
             let mut refusals = Vec::new();
-            for _ in 0..40 {
+            for _ in 0..calls {
                 match world.submit(&session, "files.read", "{}").await {
                     countersign_engine::Proceeding::Proceed(allowed) => {
                         if let Ok((spent, _)) = world.engine.spend(*allowed).await {

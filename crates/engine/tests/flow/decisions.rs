@@ -57,7 +57,8 @@ async fn r4_modify_forwards_the_edited_arguments_and_commits_to_both() {
     world.run(capped, &[]).await;
     assert_eq!(world.story(&id).await, ["ruling MODIFY", "outcome ok"]);
     let stored = world.receipts().await;
-    let ruling = stored.iter().find(|stored| receipt(stored).action.is_some_and(|a| a.id == *id.as_str())).unwrap();
+    let ruling =
+        stored.iter().find(|stored| receipt(stored).action.is_some_and(|a| a.id == *id.as_str())).unwrap();
     let disclosed: serde_json::Value = serde_json::from_str(ruling.disclosures.as_deref().unwrap()).unwrap();
     let texts: Vec<&str> =
         disclosed.as_object().unwrap().values().map(|opened| opened["value"].as_str().unwrap()).collect();
@@ -145,7 +146,10 @@ async fn an_outcome_is_recorded_once_and_a_late_one_only_after_unknown() {
     assert_eq!(world.story(&id).await, ["ruling ALLOW"]);
     world.passes(1).await;
     assert_eq!(world.story(&id).await, ["ruling ALLOW", "outcome unknown"]);
-    let unknown = Report { session: session.clone(), outcome: Outcome { status: Status::Unknown, ..report(&session, &[]).outcome } };
+    let unknown = Report {
+        session: session.clone(),
+        outcome: Outcome { status: Status::Unknown, ..report(&session, &[]).outcome },
+    };
     not_waiting(world.engine.settle_by_id(&id, unknown).await);
     world.engine.settle_by_id(&id, report(&session, &["PII"])).await.unwrap();
     assert_eq!(world.story(&id).await, ["ruling ALLOW", "outcome unknown", "outcome late"]);
@@ -171,7 +175,8 @@ async fn an_outcome_of_another_session_s_action_is_not_taken() {
 async fn refuse_records_what_no_rule_speaks_of() {
     let world = World::new().await;
     let session = world.open().await;
-    let refusal = world.engine.refuse(call(&session, "files.read", "{}"), Step::Unresolvable, "no such wrapper").await;
+    let refusal =
+        world.engine.refuse(call(&session, "files.read", "{}"), Step::Unresolvable, "no such wrapper").await;
     assert_eq!((refusal.step, &*refusal.reason), (Step::Unresolvable, "no such wrapper"));
     assert_eq!(world.story(&refusal.action.unwrap()).await, ["ruling DENY"]);
     world.audit().await;

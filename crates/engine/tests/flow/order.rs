@@ -22,13 +22,15 @@ async fn r4_defer_dependents_wait_and_independents_proceed() {
     let world = World::new().await;
     let session = world.open().await;
     let first = suspended(world.submit(&session, STAGE.0, STAGE.1).await);
-    for (tool, text) in [
-        ("files.read", r#"{"path":"/a"}"#),
-        ("files.write", r#"{"path":"/a/b"}"#),
-        ("files.read", "{}"),
-    ] {
+    for (tool, text) in
+        [("files.read", r#"{"path":"/a"}"#), ("files.write", r#"{"path":"/a/b"}"#), ("files.read", "{}")]
+    {
         let dependent = suspended(world.submit(&session, tool, text).await);
-        assert_eq!(waits_for(dependent.on()), [format!("the end of action {}", first.action())], "{tool} {text}");
+        assert_eq!(
+            waits_for(dependent.on()),
+            [format!("the end of action {}", first.action())],
+            "{tool} {text}"
+        );
     }
     world.does(&session, "files.read", r#"{"path":"/b"}"#, &[]).await;
     world.does(&session, "db.query", "{}", &[]).await;
@@ -115,7 +117,6 @@ async fn r4_defer_dependents_go_on_when_what_they_wait_for_ends_without_running(
             }
         }
         let id = second.action().clone();
-        eprintln!("{end} {:?}", world.story(&id).await);
         world.until(&id, &["ruling DEFER", "resolution evaluated_again"]).await;
         world.run(proceed(second.wait(Duration::ZERO).await), &[]).await;
         world.audit().await;

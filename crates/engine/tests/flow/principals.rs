@@ -59,8 +59,16 @@ async fn compete(engines: &[Engine], tries: usize) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn budgets_sixty_four_callers_in_sixteen_sessions_never_exceed_one_human_s() {
     let world = World::new().await;
-    let (permitted, told) = compete(&[world.engine.clone()], 4).await;
+    let (permitted, told) = compete(std::slice::from_ref(&world.engine), 4).await;
     assert_eq!((permitted, told), (20, 64 * 4 - 20));
+    world.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn budgets_hold_on_a_slow_disk_with_many_steps_on_their_way() {
+    let world = World::slow().await;
+    let (permitted, told) = compete(std::slice::from_ref(&world.engine), 2).await;
+    assert_eq!((permitted, told), (20, 64 * 2 - 20));
     world.audit().await;
 }
 
@@ -83,7 +91,7 @@ async fn budgets_hold_while_the_ledger_fails_now_and_then() {
         9 => Fault::Delay(Duration::from_millis(1)),
         _ => Fault::Pass,
     });
-    let (permitted, _) = compete(&[world.engine.clone()], 4).await;
+    let (permitted, _) = compete(std::slice::from_ref(&world.engine), 4).await;
     assert!(permitted <= 20, "{permitted}");
     world.faults.none();
     world.passes(100).await;
@@ -95,9 +103,12 @@ async fn r2_data_what_one_session_saw_binds_the_others_of_the_same_human_or_agen
     let world = World::new().await;
     let here = world.open().await;
     world.does(&here, "files.read", "{}", &["PII"]).await;
-    for (human, agent, blocked) in
-        [("alice", "bot", true), ("alice", "other-bot", true), ("carol", "bot", true), ("carol", "other-bot", false)]
-    {
+    for (human, agent, blocked) in [
+        ("alice", "bot", true),
+        ("alice", "other-bot", true),
+        ("carol", "bot", true),
+        ("carol", "other-bot", false),
+    ] {
         let session = world.open_for(human, agent).await;
         let mut send = call(&session, "mail.send", "{}");
         send.caller = caller(human, agent);
@@ -220,11 +231,15 @@ async fn a_window_lasts_while_something_in_it_waits() {
 #[tokio::test]
 async fn a_session_is_found_again_by_its_lookup_key() {
     let mut world = World::new().await;
-    let opened =
-        world.engine.open(Opening { lookup: Some("token:abc".into()), ..opening("alice", "bot") }).await.unwrap();
+    let opened = world
+        .engine
+        .open(Opening { lookup: Some("token:abc".into()), ..opening("alice", "bot") })
+        .await
+        .unwrap();
     assert_eq!(world.engine.find_session("token:abc").await.unwrap(), Some(opened.id.clone()));
     assert_eq!(world.engine.find_session("token:def").await.unwrap(), None);
-    let taken = world.engine.open(Opening { lookup: Some("token:abc".into()), ..opening("mallory", "bot") }).await;
+    let taken =
+        world.engine.open(Opening { lookup: Some("token:abc".into()), ..opening("mallory", "bot") }).await;
     assert!(taken.is_err(), "nobody takes over another's key");
     world.restart().await;
     assert_eq!(world.engine.find_session("token:abc").await.unwrap(), Some(opened.id));

@@ -131,7 +131,10 @@ async fn r4_step_route_only_those_who_are_asked_may_answer() {
         let answer = world.engine.answer(&mallory, waiting.action(), true, None).await;
         assert!(matches!(answer, Err(AnswerError::NotYours)));
     }
-    assert!(matches!(world.engine.answer(&bob(), &"act_none".into(), true, None).await, Err(AnswerError::NotWaiting)));
+    assert!(matches!(
+        world.engine.answer(&bob(), &"act_none".into(), true, None).await,
+        Err(AnswerError::NotWaiting)
+    ));
     assert_eq!(world.story(waiting.action()).await, ["ruling STEP_UP"]);
 }
 
@@ -194,7 +197,8 @@ async fn an_approval_by_another_rule_or_of_other_edits_is_superseded() {
     let world = World::new().await;
     let session = world.open().await;
     let ask = |id: &str, edits: &str| {
-        let rule = format!("{{id: {id}, match: {{tool: files.delete}}, action: STEP_UP, approvers: [security]}}");
+        let rule =
+            format!("{{id: {id}, match: {{tool: files.delete}}, action: STEP_UP, approvers: [security]}}");
         format!("version: 1\ndefault: DENY\nrules: [{rule}{edits}]\n")
     };
     let capped = ", {id: edit, match: {tool: files.delete}, action: MODIFY, modifications: {parameters: {path: /trash}}}";
@@ -204,7 +208,11 @@ async fn an_approval_by_another_rule_or_of_other_edits_is_superseded() {
         world.engine.activate(countersign_testkit::builders::policy(&changed), "ops").await.unwrap();
         let refusal = refused(world.submit(&session, DELETE.0, DELETE.1).await);
         assert_eq!((refusal.step, refusal.action), (Step::Superseded, Some(id)));
-        world.engine.activate(countersign_testkit::builders::policy(crate::world::POLICY), "ops").await.unwrap();
+        world
+            .engine
+            .activate(countersign_testkit::builders::policy(crate::world::POLICY), "ops")
+            .await
+            .unwrap();
     }
     world.audit().await;
 }
@@ -220,8 +228,40 @@ async fn r4_defer_resolve_a_fact_lets_the_held_call_run() {
     assert_eq!(world.story(&id).await, ["ruling DEFER"], "it waits on");
     world.gives(&session, "window", json!("open")).await.unwrap();
     world.run(proceed(held.await.unwrap()), &[]).await;
-    assert_eq!(world.story(&id).await, ["ruling DEFER", "resolution evaluated_again", "ruling ALLOW", "outcome ok"]);
+    assert_eq!(
+        world.story(&id).await,
+        ["ruling DEFER", "resolution evaluated_again", "ruling ALLOW", "outcome ok"]
+    );
     world.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r4_defer_resolve_many_who_decide_again_at_once_authorise_once_and_run_nothing() {
+    for _ in 0..30 {
+        let world = std::sync::Arc::new(World::new().await);
+        let session = world.open().await;
+        let waiting = suspended(world.submit(&session, "keys.rotate", "{}").await);
+        let id = waiting.action().clone();
+        let again: Vec<_> = (0..8)
+            .map(|n| {
+                let (world, session) = (std::sync::Arc::clone(&world), session.clone());
+                tokio::spawn(async move {
+                    if n == 0 {
+                        world.gives(&session, "window", json!("open")).await.unwrap();
+                    }
+                    for _ in 0..20 {
+                        world.engine.reconsider(&session).await;
+                    }
+                })
+            })
+            .collect();
+        for task in again {
+            task.await.unwrap();
+        }
+        assert_eq!(world.story(&id).await, ["ruling DEFER", "resolution evaluated_again"]);
+        world.run(proceed(waiting.wait(Duration::ZERO).await), &[]).await;
+        world.audit().await;
+    }
 }
 
 #[tokio::test]
@@ -314,7 +354,10 @@ rules:
     world.gives(&session, "window", json!("open")).await.unwrap();
     let Proceeding::Suspended(waiting) = waiting.wait(Duration::ZERO).await else { panic!("it waits on") };
     assert!(matches!(waiting.on(), On::Person(_)), "{:?}", waiting.on());
-    assert_eq!(world.engine.waiting().await[0].approvers, Some(countersign_core::decision::Approvers::default()));
+    assert_eq!(
+        world.engine.waiting().await[0].approvers,
+        Some(countersign_core::decision::Approvers::default())
+    );
     world.answers(&id, true).await.unwrap();
     world.run(proceed(waiting.wait(Duration::ZERO).await), &[]).await;
     world.audit().await;
@@ -389,7 +432,8 @@ async fn a_caller_that_hangs_up_at_any_await_leaves_nothing_half_done() {
 async fn hang_up_after<T>(polls: usize, future: impl Future<Output = T>) {
     let mut future = std::pin::pin!(future);
     for _ in 0..polls {
-        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await;
+        let polled =
+            std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await;
         if polled.is_ready() {
             return;
         }

@@ -18,8 +18,8 @@ use countersign_engine::ports::{AppendError, Batch, Ledger, Query, RecordKind, S
 use countersign_engine::record;
 use countersign_engine::recovery::Recovered;
 use countersign_engine::{
-    Caller, Engine, Mediator as _, Opening, Parts, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settings,
-    Submission, Suspended, Unrecorded,
+    Caller, Engine, Mediator as _, Opening, Parts, Proceed, Proceeding, ReceiptRef, Refusal, Report,
+    Settings, Submission, Suspended, Unrecorded,
 };
 use countersign_receipt::v1;
 use countersign_store::{Memory, Point, Verdict};
@@ -27,6 +27,8 @@ use countersign_testkit::builders::{START, approvers, arguments, contract, ident
 use countersign_testkit::clock::SimClock;
 use countersign_testkit::signer::TestSigner;
 use serde_json::Value;
+
+use crate::slow::Slow;
 
 /// One of each decision, for reasons a reader recognises.
 pub(crate) const POLICY: &str = "
@@ -107,12 +109,21 @@ impl World {
         Self::under(POLICY).await
     }
 
+    /// The same on a disk that takes its time.
+    pub(crate) async fn slow() -> Self {
+        let mut world = Self::new().await;
+        let ledger = Slow::over(Arc::clone(&world.ledger), Duration::from_millis(3));
+        let started = start(Arc::new(ledger), &world.clock, &world.signer, POLICY).await.unwrap();
+        world.engine = started.0;
+        world
+    }
+
     pub(crate) async fn under(file: &str) -> Self {
         let faults = Arc::new(Faults::default());
         let hook = Arc::clone(&faults);
         let ledger = Arc::new(Memory::with_faults(Box::new(move |point| hook.meet(point))));
         let (clock, signer) = (Arc::new(SimClock::at(START)), Arc::new(TestSigner::new(1)));
-        let engine = start(&ledger, &clock, &signer, file).await.unwrap().0;
+        let engine = start(Arc::clone(&ledger) as Arc<dyn Ledger>, &clock, &signer, file).await.unwrap().0;
         let ran = Mutex::default();
         Self { engine, ledger, clock, faults, signer, policy: file.to_owned(), ran }
     }
@@ -126,7 +137,8 @@ impl World {
 
     /// A second engine on the same ledger.
     pub(crate) async fn another(&self) -> Result<(Engine, Recovered), Failure> {
-        start(&self.ledger, &self.clock, &self.signer, &self.policy).await
+        let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
+        start(ledger, &self.clock, &self.signer, &self.policy).await
     }
 
     pub(crate) async fn open(&self) -> SessionId {
@@ -142,7 +154,10 @@ impl World {
     }
 
     /// Spends the permit and notes that the action ran.
-    pub(crate) async fn spend(&self, proceed: Proceed) -> Result<countersign_core::lifecycle::Spent, Refusal> {
+    pub(crate) async fn spend(
+        &self,
+        proceed: Proceed,
+    ) -> Result<countersign_core::lifecycle::Spent, Refusal> {
         let receipt = proceed.receipt.clone();
         let (spent, action) = self.engine.spend(proceed).await?;
         let on_record = self.receipts().await.iter().any(|stored| *stored.digest == *receipt.digest);
@@ -159,7 +174,13 @@ impl World {
     }
 
     /// Submits what is to be allowed, and runs it.
-    pub(crate) async fn does(&self, session: &SessionId, name: &str, text: &str, labels: &[&str]) -> ActionId {
+    pub(crate) async fn does(
+        &self,
+        session: &SessionId,
+        name: &str,
+        text: &str,
+        labels: &[&str],
+    ) -> ActionId {
         let proceed = proceed(self.submit(session, name, text).await);
         let id = proceed.action.id.clone();
         self.run(proceed, labels).await;
@@ -170,7 +191,12 @@ impl World {
         self.engine.answer(&bob(), id, approve, Some("as discussed".into())).await
     }
 
-    pub(crate) async fn gives(&self, session: &SessionId, name: &str, value: Value) -> Result<ReceiptRef, Failure> {
+    pub(crate) async fn gives(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Value,
+    ) -> Result<ReceiptRef, Failure> {
         self.engine.give_facts(session, [(Arc::from(name), value)].into(), "ops@example.com", None).await
     }
 
@@ -193,7 +219,12 @@ impl World {
     /// The story of the only action of a session.
     pub(crate) async fn tale(&self, session: &SessionId) -> Vec<String> {
         let chain = self.ledger.read(&Chain::Session(session.clone()), 0).await.unwrap();
-        chain.iter().map(receipt).filter(|receipt| receipt.action.is_some()).map(|receipt| word(&receipt)).collect()
+        chain
+            .iter()
+            .map(receipt)
+            .filter(|receipt| receipt.action.is_some())
+            .map(|receipt| word(&receipt))
+            .collect()
     }
 
     /// Waits for what was left to a task of its own.
@@ -236,7 +267,7 @@ impl World {
     /// Memory and ledger agree, except for what is being recorded at this moment.
     async fn in_step(&self, session: &SessionId, replayed: &Context) {
         for _ in 0..2000 {
-            let live = self.engine.context(session, |context| seen(context)).await;
+            let live = self.engine.context(session, seen).await;
             if live.is_ok_and(|live| live == seen(replayed)) {
                 return;
             }
@@ -245,7 +276,7 @@ impl World {
                 return Box::pin(self.audit()).await;
             }
         }
-        let live = self.engine.context(session, |context| seen(context)).await;
+        let live = self.engine.context(session, seen).await;
         panic!("memory is not in step with the ledger:\n{live:?}\n{}", seen(replayed));
     }
 
@@ -254,7 +285,9 @@ impl World {
         let chain = self.ledger.read(&Chain::Session(session.clone()), 0).await.unwrap();
         let (first, rest) = chain.split_first().unwrap();
         let begun = record::entry(first, |_| false, declared).unwrap();
-        let What::Opened(opened) = begun.entry.what else { panic!("{session} does not begin with its beginning") };
+        let What::Opened(opened) = begun.entry.what else {
+            panic!("{session} does not begin with its beginning")
+        };
         let mut context = Context::new(opened, begun.entry.at, limits());
         for stored in rest {
             let read = record::entry(stored, |id| context.find(id).is_some(), declared).unwrap();
@@ -278,13 +311,13 @@ impl World {
 }
 
 async fn start(
-    ledger: &Arc<Memory>,
+    ledger: Arc<dyn Ledger>,
     clock: &Arc<SimClock>,
     signer: &Arc<TestSigner>,
     file: &str,
 ) -> Result<(Engine, Recovered), Failure> {
     Engine::start(Parts {
-        ledger: Arc::clone(ledger) as Arc<dyn Ledger>,
+        ledger,
         signer: Arc::clone(signer) as Arc<dyn countersign_receipt::sign::Signer>,
         clock: Arc::clone(clock) as Arc<dyn countersign_engine::ports::Clock>,
         policy: policy(file),
@@ -408,7 +441,9 @@ fn word(receipt: &v1::Receipt) -> String {
         v1::Kind::Ruling => receipt.decision.as_ref().map(|d| d.verdict.as_str()),
         v1::Kind::Resolution | v1::Kind::Expiry => receipt.deferral.as_ref().map(|d| d.method.as_str()),
         v1::Kind::Approval => receipt.approval.as_ref().map(|a| a.decision.as_str()),
-        v1::Kind::Outcome => receipt.outcome.as_ref().map(|o| if o.late { "late" } else { o.status.as_str() }),
+        v1::Kind::Outcome => {
+            receipt.outcome.as_ref().map(|o| if o.late { "late" } else { o.status.as_str() })
+        }
         _ => None,
     };
     detail.map_or_else(|| kind.to_owned(), |detail| format!("{kind} {detail}"))
@@ -428,7 +463,12 @@ pub(crate) fn seen(context: &Context) -> String {
         .collect();
     format!(
         "{:?} {:?} {:?} {} {} {:?} {tracked:#?}",
-        context.labels(), context.facts(), context.actions(), context.submitted(), context.denied(), context.last()
+        context.labels(),
+        context.facts(),
+        context.actions(),
+        context.submitted(),
+        context.denied(),
+        context.last()
     )
 }
 

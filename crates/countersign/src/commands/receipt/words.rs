@@ -60,52 +60,16 @@ const fn status(status: Status) -> &'static str {
 /// What happened, in a sentence for people who do not know the format.
 pub(crate) fn story(receipt: &Receipt) -> String {
     let tool = receipt.action.as_ref().map_or("the action", |action| action.name.as_str());
-    let decided = receipt.decision.as_ref();
-    let rules = decided.filter(|decision| !decision.rules.is_empty()).map_or_else(String::new, |decision| {
-        let word = if decision.rules.len() == 1 { "rule" } else { "rules" };
-        format!(" ({word} {})", decision.rules.join(", "))
-    });
     match receipt.kind {
-        Kind::Resolution => match decided.map(|decision| decision.verdict) {
-            Some(Verdict::Allow | Verdict::Modify) => {
-                format!("What {tool} waited for is known{rules}: it may run once its caller still wants it.")
-            }
-            Some(Verdict::Deny) => {
-                format!("What {tool} waited for came to its end{rules}: refused; nothing was sent.")
-            }
-            Some(Verdict::StepUp) => {
-                format!("{tool} goes on waiting, for a person{rules}; nothing was sent until then.")
-            }
-            Some(Verdict::Defer) | None => format!("What {tool} waited for came to its end."),
-        },
-        Kind::Ruling => match decided.map(|decision| decision.verdict) {
-            Some(Verdict::Allow) => {
-                format!("{tool} was permitted unchanged{rules}, before anything was sent.")
-            }
-            Some(Verdict::Modify) => {
-                format!("{tool} was permitted with changed arguments{rules}, before anything was sent.")
-            }
-            Some(Verdict::Deny) => format!("{tool} was refused{rules}; nothing was sent."),
-            Some(Verdict::StepUp) => {
-                format!("{tool} had to wait for a person{rules}; nothing was sent until then.")
-            }
-            Some(Verdict::Defer) => {
-                format!("{tool} had to wait for missing context{rules}; nothing was sent until then.")
-            }
-            None => format!("{tool} was ruled on."),
-        },
+        Kind::Ruling => ruled(tool, receipt),
+        Kind::Resolution => resolved(tool, receipt),
         Kind::Approval => receipt.approval.as_ref().map_or_else(String::new, |approval| {
             format!(
                 "{} said `{}` to {tool}. An approval permits; it does not execute.",
                 approval.by, approval.decision
             )
         }),
-        Kind::Outcome => match receipt.outcome.as_ref().map(|outcome| outcome.status) {
-            Some(Status::Ok) => format!("{tool} ran, and its tool answered with a result."),
-            Some(Status::Error) => format!("{tool} was sent, and its tool answered with an error."),
-            Some(Status::NothingSent) => format!("{tool} was permitted, and nothing was sent after all."),
-            Some(Status::Unknown) | None => format!("{tool} was permitted; whether it ran is not known."),
-        },
+        Kind::Outcome => ended(tool, receipt),
         Kind::Expiry => format!("{tool} waited until its time was over; it did not run."),
         Kind::Session => "A session began.".to_owned(),
         Kind::Turn => "The user said something more.".to_owned(),
@@ -120,6 +84,58 @@ pub(crate) fn story(receipt: &Receipt) -> String {
         Kind::Refusals => "Refusals that were too many to record one by one.".to_owned(),
         Kind::Checkpoint => "A signed statement about the log.".to_owned(),
         Kind::Recovery => "The system came back and settled what it had left open.".to_owned(),
+    }
+}
+
+fn ruled(tool: &str, receipt: &Receipt) -> String {
+    let rules = rules(receipt);
+    match receipt.decision.as_ref().map(|decision| decision.verdict) {
+        Some(Verdict::Allow) => format!("{tool} was permitted unchanged{rules}, before anything was sent."),
+        Some(Verdict::Modify) => {
+            format!("{tool} was permitted with changed arguments{rules}, before anything was sent.")
+        }
+        Some(Verdict::Deny) => format!("{tool} was refused{rules}; nothing was sent."),
+        Some(Verdict::StepUp) => {
+            format!("{tool} had to wait for a person{rules}; nothing was sent until then.")
+        }
+        Some(Verdict::Defer) => {
+            format!("{tool} had to wait for missing context{rules}; nothing was sent until then.")
+        }
+        None => format!("{tool} was ruled on."),
+    }
+}
+
+fn resolved(tool: &str, receipt: &Receipt) -> String {
+    let rules = rules(receipt);
+    match receipt.decision.as_ref().map(|decision| decision.verdict) {
+        Some(Verdict::Allow | Verdict::Modify) => {
+            format!("What {tool} waited for is known{rules}: it may run once its caller still wants it.")
+        }
+        Some(Verdict::Deny) => {
+            format!("What {tool} waited for came to its end{rules}: refused; nothing was sent.")
+        }
+        Some(Verdict::StepUp) => {
+            format!("{tool} goes on waiting, for a person{rules}; nothing was sent until then.")
+        }
+        Some(Verdict::Defer) | None => format!("What {tool} waited for came to its end."),
+    }
+}
+
+fn ended(tool: &str, receipt: &Receipt) -> String {
+    match receipt.outcome.as_ref().map(|outcome| outcome.status) {
+        Some(Status::Ok) => format!("{tool} ran, and its tool answered with a result."),
+        Some(Status::Error) => format!("{tool} was sent, and its tool answered with an error."),
+        Some(Status::NothingSent) => format!("{tool} was permitted, and nothing was sent after all."),
+        Some(Status::Unknown) | None => format!("{tool} was permitted; whether it ran is not known."),
+    }
+}
+
+/// The rules that decided, in brackets; nothing where none did.
+fn rules(receipt: &Receipt) -> String {
+    match receipt.decision.as_ref().map(|decision| &*decision.rules) {
+        None | Some([]) => String::new(),
+        Some([rule]) => format!(" (rule {rule})"),
+        Some(several) => format!(" (rules {})", several.join(", ")),
     }
 }
 

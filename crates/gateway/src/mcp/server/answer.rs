@@ -86,12 +86,15 @@ pub fn with_receipts(
     ruling: &ReceiptRef,
     outcome: &ReceiptRef,
 ) -> Box<RawValue> {
-    let meta = json!({
-        "decision": verdict.as_str(),
-        "receipt": receipt_json(ruling),
-        "outcome": receipt_json(outcome),
-    });
-    with_meta(result, &meta).unwrap_or_else(|| result.to_owned())
+    #[derive(serde::Serialize)]
+    struct Meta<'a> {
+        decision: &'a str,
+        receipt: Named<'a>,
+        outcome: Named<'a>,
+    }
+    let meta = Meta { decision: verdict.as_str(), receipt: Named::of(ruling), outcome: Named::of(outcome) };
+    let meta = serde_json::to_string(&meta).ok();
+    meta.and_then(|meta| with_meta(result, &meta)).unwrap_or_else(|| result.to_owned())
 }
 
 /// A tool's failure that is the way's and not the tool's.
@@ -100,8 +103,9 @@ pub fn failed(text: &str, outcome: Option<&ReceiptRef>) -> Box<RawValue> {
     tool_error(text, &json!({ "outcome": outcome.map(receipt_json) }))
 }
 
-/// Adds `_meta.countersign` to an object's text. `None` when it is no object, or its `_meta` is none.
-fn with_meta(object: &RawValue, ours: &Value) -> Option<Box<RawValue>> {
+/// Adds `_meta.countersign`, the JSON text `ours`, to an object's text. `None` when it is no object, or its `_meta`
+/// is none.
+fn with_meta(object: &RawValue, ours: &str) -> Option<Box<RawValue>> {
     let whole = object.get();
     let entry = format!("\"{META}\":{ours}");
     let top = members::of(object)?;
@@ -111,7 +115,7 @@ fn with_meta(object: &RawValue, ours: &Value) -> Option<Box<RawValue>> {
             if inside.get(META).is_some() {
                 // What claims to be ours and is not must not stand.
                 let mut value: Value = serde_json::from_str(whole).ok()?;
-                value.get_mut("_meta")?.as_object_mut()?.insert(META.to_owned(), ours.clone());
+                value.get_mut("_meta")?.as_object_mut()?.insert(META.to_owned(), serde_json::from_str(ours).ok()?);
                 value.to_string()
             } else {
                 let span = members::span(whole, meta)?;
@@ -144,6 +148,19 @@ pub fn receipt_json(receipt: &ReceiptRef) -> Value {
     json!({ "id": &*receipt.id, "digest": &*receipt.digest })
 }
 
+/// The same, borrowed.
+#[derive(serde::Serialize)]
+struct Named<'a> {
+    id: &'a str,
+    digest: &'a str,
+}
+
+impl<'a> Named<'a> {
+    fn of(receipt: &'a ReceiptRef) -> Self {
+        Self { id: &receipt.id, digest: &receipt.digest }
+    }
+}
+
 fn stamp(at: Time) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }
@@ -154,7 +171,7 @@ mod tests {
 
     fn meta(text: &str) -> String {
         let raw = RawValue::from_string(text.to_owned()).unwrap();
-        with_meta(&raw, &json!(1)).unwrap().get().to_owned()
+        with_meta(&raw, "1").unwrap().get().to_owned()
     }
 
     #[test]

@@ -77,6 +77,10 @@ impl Gateway {
         };
         self.know_schema(&incoming, &unwrapped.tool).await;
         let submission = self.submission(&incoming, &unwrapped);
+        if let Some(reason) = self.unclear_name(&owner(incoming.caller, incoming.session), &submission.tool).await {
+            let refusal = self.0.engine.refuse(submission, Step::Uncertain, &reason).await;
+            return Ended::Result(answer::refused(&refusal));
+        }
         let proceeding = self.0.engine.submit(submission).await;
         match self.hold(&incoming, proceeding).await {
             Held::Proceed(proceed) => self.execute(incoming, carrier, unwrapped, *proceed).await,

@@ -23,7 +23,7 @@ const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: the request is not one we can take.
 const INVALID_REQUEST: i64 = -32600;
 /// JSON-RPC: something of ours failed.
-const INTERNAL: i64 = -32603;
+pub(super) const INTERNAL: i64 = -32603;
 
 /// What is sent back.
 #[derive(Debug)]
@@ -113,7 +113,13 @@ impl Gateway {
         Back::Refused(fault.answer_with(Some(&data)))
     }
 
-    async fn request(&self, client: Client<'_>, id: &Id<'_>, method: &str, params: Option<&RawValue>) -> Back {
+    async fn request(
+        &self,
+        client: Client<'_>,
+        id: &Id<'_>,
+        method: &str,
+        params: Option<&RawValue>,
+    ) -> Back {
         let flight = match client.in_flight {
             Some(in_flight) => in_flight.take(id.key()),
             None => Some(Flight { table: None, cancelled: CancellationToken::new() }),

@@ -9,12 +9,12 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::Router;
 use countersign_core::names::SessionId;
 use countersign_engine::{Caller, Refusal};
 use countersign_receipt::v1::{Enforcement, Face};
@@ -56,7 +56,12 @@ async fn all(State(http): State<Http>, headers: HeaderMap, body: Body) -> Respon
     http.post(route, &headers, body).await
 }
 
-async fn one(State(http): State<Http>, Path(upstream): Path<String>, headers: HeaderMap, body: Body) -> Response {
+async fn one(
+    State(http): State<Http>,
+    Path(upstream): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     match http.gateway.settings().upstreams.get(&upstream) {
         Some(known) if known.connection.is_some() => {
             let route = Route { upstream: Some(upstream.into()), wrapped: None };
@@ -68,7 +73,7 @@ async fn one(State(http): State<Http>, Path(upstream): Path<String>, headers: He
                 let why = "there is no upstream of this name here";
                 http.turn_back(&route, &caller, StatusCode::NOT_FOUND, why).await
             }
-            Err(response) => response,
+            Err(response) => *response,
         },
     }
 }
@@ -88,7 +93,7 @@ async fn end_one(State(http): State<Http>, Path(upstream): Path<String>, headers
 }
 
 impl Http {
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Box<Response>> {
         let token = single(headers, header::AUTHORIZATION.as_str())
             .ok()
             .flatten()
@@ -103,7 +108,8 @@ impl Http {
             }),
             Some(_) => {
                 self.turned_away.forbidden();
-                Err(plain(StatusCode::FORBIDDEN, "this token's role may not submit actions; use an agent's"))
+                let why = "this token's role may not submit actions; use an agent's";
+                Err(Box::new(plain(StatusCode::FORBIDDEN, why)))
             }
             None => {
                 self.turned_away.unauthenticated();
@@ -113,7 +119,7 @@ impl Http {
                 );
                 let challenge = header::HeaderValue::from_static("Bearer");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-                Err(response)
+                Err(Box::new(response))
             }
         }
     }
@@ -121,7 +127,7 @@ impl Http {
     async fn post(&self, route: Route, headers: &HeaderMap, body: Body) -> Response {
         let caller = match self.caller(headers) {
             Ok(caller) => caller,
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         let claims = match acceptable(headers) {
             Ok(claims) => claims,
@@ -209,7 +215,7 @@ impl Http {
     async fn end(&self, route: &Route, headers: &HeaderMap) -> Response {
         let caller = match self.caller(headers) {
             Ok(caller) => caller,
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         let claims = match claims(headers) {
             Ok(claims) => claims,

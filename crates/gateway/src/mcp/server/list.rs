@@ -8,7 +8,7 @@ use countersign_engine::Caller;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Gateway, Route, SEPARATOR, locked, owner};
+use super::{CatalogueKey, Gateway, Route, SEPARATOR, locked, owner};
 use crate::mcp::upstream::{Owner, UpstreamError};
 
 /// The tools of one upstream as one owner sees them.
@@ -28,11 +28,18 @@ impl Catalogue {
         let mut tools = BTreeMap::new();
         for text in listed {
             let Ok(Value::Object(definition)) = countersign_core::json::parse(text.get()) else { continue };
-            let Some(name) = definition.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
+            let Some(name) = definition.get("name").and_then(Value::as_str).map(str::to_owned) else {
+                continue;
+            };
             let schema = definition.get("inputSchema").cloned().map(Arc::new);
             tools.insert(name, Tool { definition, schema });
         }
         Self { tools }
+    }
+
+    /// The tools' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tools.keys().map(String::as_str)
     }
 
     /// A tool's input schema.
@@ -115,10 +122,13 @@ impl Gateway {
             return Ok(known);
         }
         let listed = match &route.wrapped {
-            Some(connection) => connection.list_tools().await?,
-            None => self.0.pool.list_tools(owner, upstream).await?,
+            Some(connection) if route.upstream.as_deref() == Some(upstream) => {
+                connection.list_tools().await?
+            }
+            _ => self.0.pool.list_tools(owner, upstream).await?,
         };
         let catalogue = Arc::new(Catalogue::read(&listed));
+        self.learn(upstream, &catalogue);
         locked(&self.0.tools).insert(self.catalogue_key(owner, upstream), Arc::clone(&catalogue));
         Ok(catalogue)
     }
@@ -127,7 +137,7 @@ impl Gateway {
         locked(&self.0.tools).get(&self.catalogue_key(owner, upstream)).cloned()
     }
 
-    fn catalogue_key(&self, owner: &Owner, upstream: &str) -> (Option<Owner>, String) {
+    fn catalogue_key(&self, owner: &Owner, upstream: &str) -> CatalogueKey {
         let shared = self.0.pool.upstream(upstream).is_some_and(|upstream| upstream.shared);
         ((!shared).then(|| owner.clone()), upstream.to_owned())
     }

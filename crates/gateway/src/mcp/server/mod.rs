@@ -10,6 +10,7 @@
 //! | [`dispatch`] | one message in, one answer out: the closed list of methods |
 //! | [`call`] | `tools/call`: submit, hold, execute, settle, answer |
 //! | [`list`] | `tools/list`: what a caller may see, and what tools declare |
+//! | `names` | tools that rules let through by names which others bear too are not let through |
 //! | [`session`] | which session of ours a request belongs to |
 //! | [`wrapper`] | wrapper tools, judged as what they call |
 //! | [`answer`] | what callers are told |
@@ -21,6 +22,7 @@ pub mod dispatch;
 pub mod events;
 pub mod http;
 pub mod list;
+mod names;
 pub mod session;
 pub mod socket;
 pub mod wrapper;
@@ -52,12 +54,16 @@ struct Inner {
     engine: Engine,
     settings: Arc<Settings>,
     pool: Pool,
-    tools: Mutex<HashMap<(Option<Owner>, String), Arc<list::Catalogue>>>,
+    tools: Mutex<HashMap<CatalogueKey, Arc<list::Catalogue>>>,
+    listed: Mutex<names::Listed>,
     /// Who acts in a session, for what upstreams say unasked in it.
     callers: Mutex<HashMap<SessionId, Caller>>,
     /// Calls whose answer was lost: a late one is still recorded.
     lost: Mutex<HashMap<CallId, (SessionId, ActionId)>>,
 }
+
+/// Whose view of which upstream; shared upstreams show everybody the same.
+type CatalogueKey = (Option<Owner>, String);
 
 /// Where a request came in, and what it can reach.
 #[derive(Clone)]
@@ -71,7 +77,7 @@ pub struct Route {
 /// How tools of several upstreams are told apart: `upstream__tool`.
 pub const SEPARATOR: &str = "__";
 
-/// How often upstreams in trouble are looked at.
+/// How often upstreams in trouble, and names in rules, are looked at.
 const WATCH: Duration = Duration::from_secs(1);
 
 /// Lost calls that are remembered.
@@ -90,6 +96,7 @@ impl Gateway {
             settings,
             pool,
             tools: Mutex::default(),
+            listed: Mutex::default(),
             callers: Mutex::default(),
             lost: Mutex::default(),
         }));

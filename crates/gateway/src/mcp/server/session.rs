@@ -41,7 +41,12 @@ impl Gateway {
     ///
     /// # Errors
     /// No session.
-    pub async fn session(&self, caller: &Caller, route: &Route, claims: Claims<'_>) -> Result<SessionId, NoSession> {
+    pub async fn session(
+        &self,
+        caller: &Caller,
+        route: &Route,
+        claims: Claims<'_>,
+    ) -> Result<SessionId, NoSession> {
         let engine = &self.0.engine;
         let key = match (claims.token, claims.legacy) {
             (Some(token), _) => token_key(token),

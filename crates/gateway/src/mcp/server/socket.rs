@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_engine::Caller;
+use countersign_engine::{Caller, Refusal};
 use countersign_receipt::v1::{Enforcement, Face};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -19,11 +19,11 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
-use super::dispatch::{Back, Client, InFlight};
-use super::{Gateway, Route, identity, locked};
-use crate::mcp::envelope::{self, Peer};
+use super::dispatch::{self, Back, Client, InFlight};
+use super::{Gateway, Route, answer, identity, locked};
+use crate::mcp::envelope::{self, Message, Peer};
 use crate::mcp::upstream::{CALL_LIMIT, Connection, ConnectionLimits, Owner, START_LIMIT};
 use crate::settings::LocalIdentity;
 
@@ -113,7 +113,9 @@ async fn greet(gateway: &Gateway, pairs: &Pairs, stream: UnixStream) -> std::io:
     let mut read = BufReader::new(read);
     let mut line = String::new();
     let mut bounded = (&mut read).take(GREETING_BYTES);
-    tokio::time::timeout(GREETING, bounded.read_line(&mut line)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+    tokio::time::timeout(GREETING, bounded.read_line(&mut line))
+        .await
+        .map_err(|_| std::io::ErrorKind::TimedOut)??;
     let (caller, greeting) = match admit(gateway, uid, &line) {
         Ok(admitted) => admitted,
         Err(reason) => return say(&mut write, &Welcome::Refused(reason)).await,
@@ -144,18 +146,18 @@ async fn greet(gateway: &Gateway, pairs: &Pairs, stream: UnixStream) -> std::io:
 
 /// Who greets, and what for.
 fn admit(gateway: &Gateway, uid: u32, line: &str) -> Result<(Caller, Greeting), String> {
-    let greeting: Greeting = serde_json::from_str(line).map_err(|_| "the greeting is malformed".to_owned())?;
+    let greeting: Greeting =
+        serde_json::from_str(line).map_err(|_| "the greeting is malformed".to_owned())?;
     let settings = gateway.settings();
     match settings.upstreams.get(&greeting.name) {
         Some(upstream) if upstream.connection.is_none() => {}
         Some(_) => return Err(format!("the upstream {} is not declared as `wrapped: true`", greeting.name)),
         None => return Err(format!("the configuration declares no upstream {}", greeting.name)),
     }
-    let local: &LocalIdentity = settings
-        .local
-        .iter()
-        .find(|local| local.uid == uid)
-        .ok_or_else(|| format!("the configuration maps nobody to the local user {uid} (identity.local)"))?;
+    let local: &LocalIdentity =
+        settings.local.iter().find(|local| local.uid == uid).ok_or_else(|| {
+            format!("the configuration maps nobody to the local user {uid} (identity.local)")
+        })?;
     let same_user = uid == settings.own_uid;
     let caller = Caller {
         identity: identity(&local.human, &local.service, &local.agent, "peer-credentials"),
@@ -179,9 +181,11 @@ async fn relay(
     (client_read, client_write): Halves,
     (server_read, server_write): Halves,
 ) -> std::io::Result<()> {
-    let session = gateway.engine().window(&caller).await.map_err(|refusal| {
-        std::io::Error::other(format!("no session: {}", refusal.reason))
-    })?;
+    let session = gateway
+        .engine()
+        .window(&caller)
+        .await
+        .map_err(|refusal| std::io::Error::other(format!("no session: {}", refusal.reason)))?;
     gateway.remember(&session, &caller);
     let owner: Owner = super::owner(&caller, &session);
     let limits = ConnectionLimits {
@@ -202,10 +206,15 @@ async fn relay(
     let in_flight = InFlight::default();
     let mut answering = JoinSet::new();
     while let Some(line) = lines.next().await {
-        let Ok(line) = line else { break };
         while answering.try_join_next().is_some() {}
         // A further call may come when the window session has ended by idleness.
-        let Ok(session) = gateway.engine().window(&caller).await else { break };
+        let session = match gateway.engine().window(&caller).await {
+            Ok(session) => session,
+            Err(refusal) => {
+                let _ = outbox.send(unrecorded(line.as_deref().unwrap_or_default(), &refusal)).await;
+                continue;
+            }
+        };
         let request = Line {
             gateway: gateway.clone(),
             route: route.clone(),
@@ -213,9 +222,14 @@ async fn relay(
             session,
             in_flight: in_flight.clone(),
             outbox: outbox.clone(),
-            line,
         };
-        answering.spawn(request.answer());
+        match line {
+            Ok(line) => answering.spawn(request.answer(line)),
+            Err(error) => {
+                request.refuse(&unreadable(&error, limit)).await;
+                break;
+            }
+        };
     }
     // The client is gone: what merely waits is left to a retry, what runs is recorded by its own task.
     answering.shutdown().await;
@@ -234,27 +248,57 @@ struct Line {
     session: countersign_core::names::SessionId,
     in_flight: InFlight,
     outbox: mpsc::Sender<Vec<u8>>,
-    line: String,
 }
 
 impl Line {
-    async fn answer(self) {
-        let client = Client {
+    async fn answer(self, line: String) {
+        let limit = self.gateway.settings().max_body;
+        let back = match envelope::parse(line.as_bytes(), Peer::Client, limit) {
+            Ok(message) => self.gateway.dispatch(self.client(), message).await,
+            Err(fault) => self.gateway.refuse_fault(&self.client(), &fault).await,
+        };
+        self.send(back).await;
+    }
+
+    /// Refuses what is no line.
+    async fn refuse(self, why: &str) {
+        let back = self.gateway.refuse_message(&self.client(), "message", None, why).await;
+        self.send(back).await;
+    }
+
+    fn client(&self) -> Client<'_> {
+        Client {
             route: &self.route,
             caller: &self.caller,
             session: &self.session,
             in_flight: Some(&self.in_flight),
             notices: Some(self.outbox.clone()),
-        };
-        let limit = self.gateway.settings().max_body;
-        let back = match envelope::parse(self.line.as_bytes(), Peer::Client, limit) {
-            Ok(message) => self.gateway.dispatch(client, message).await,
-            Err(fault) => self.gateway.refuse_fault(&client, &fault).await,
-        };
+        }
+    }
+
+    async fn send(&self, back: Back) {
         if let Back::Answer(bytes) | Back::Refused(bytes) = back {
             let _ = self.outbox.send(bytes).await;
         }
     }
+}
+
+/// Why nothing more can be read.
+fn unreadable(error: &LinesCodecError, limit: usize) -> String {
+    match error {
+        LinesCodecError::MaxLineLengthExceeded => format!("the message is longer than {limit} bytes"),
+        LinesCodecError::Io(error) => format!("the message cannot be read: {}", error.kind()),
+    }
+}
+
+/// What could not even be recorded (`R1.closed`).
+fn unrecorded(line: &str, refusal: &Refusal) -> Vec<u8> {
+    let id = match envelope::parse(line.as_bytes(), Peer::Client, line.len()) {
+        Ok(Message::Request { id, .. }) => Some(id.raw()),
+        _ => None,
+    };
+    let data = super::raw(&serde_json::json!({ answer::META: { "decision": "DENY", "receipt": null } }));
+    envelope::error(id, dispatch::INTERNAL, &refusal.reason, Some(&data))
 }
 
 async fn write_frames(mut write: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) {

@@ -199,7 +199,8 @@ impl Pool {
             let troubled = locked(&slot.trouble).is_some();
             let needed = locked(&slot.needed).is_some_and(|then| then.elapsed() < idle);
             // A slot that is locked is being tried right now.
-            let rested = slot.state.try_lock().is_ok_and(|state| state.not_before.is_none_or(|t| t <= Instant::now()));
+            let rested =
+                slot.state.try_lock().is_ok_and(|state| state.not_before.is_none_or(|t| t <= Instant::now()));
             troubled && needed && rested
         };
         let slots = locked(&self.inner.slots);

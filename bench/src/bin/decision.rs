@@ -34,7 +34,7 @@ fn main() {
 fn decisions() {
     println!("### Decision\n");
     println!("`core::decide` in a session of {PRIOR} prior actions. *About the tool*: the share of rules that name it; all others");
-    println!("name other tools. Every rule tests an argument, a fact of the session and a role; one allows.\n");
+    println!("name other tools. Every rule tests an argument, a counter of the session and the agent; one allows.\n");
     let shares = [("1 %", 100), ("10 %", 10)];
     let worlds: Vec<Vec<World>> =
         shares.map(|(_, every)| RULES.map(|rules| world(rules, every)).into()).into();
@@ -68,22 +68,29 @@ fn world(rules: usize, every: usize) -> World {
     world.calls(TOOL, r#"{"path":"/srv/data/report-2026.txt","limit":100}"#)
 }
 
+/// Files of a thousand rules, as a file has its limit.
 fn policy(rules: usize, every: usize) -> PolicySet {
-    let mut text = String::from("version: 1\ndefault: DENY\nrules:\n");
-    for n in 0..rules {
-        let (tool, action) = match n {
-            0 => (TOOL.to_owned(), "ALLOW"),
-            n if n % every == 0 => (TOOL.to_owned(), "DENY"),
-            n => (format!("up{}.tool{n}", n % 50), "DENY"),
-        };
-        let prefix = if n == 0 { "/srv/".to_owned() } else { format!("/secret/{n}/") };
-        let _ = writeln!(
-            text,
-            "  - {{ id: r{n}, action: {action}, match: {{ tool: {tool}, parameters.path: {{ matches: \"^{prefix}\" }}, \
-             context.action_count: {{ gte: 1 }}, identity.agent: bot }} }}"
-        );
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for first in (0..rules).step_by(1_000) {
+        let mut text = String::from("version: 1\n");
+        text.push_str(if first == 0 { "default: DENY\nrules:\n" } else { "rules:\n" });
+        (first..rules.min(first + 1_000)).for_each(|n| rule(&mut text, n, every));
+        files.push((format!("{first:05}.yaml"), text.into_bytes()));
     }
-    builders::policy(&text)
+    PolicySet::assemble(files).unwrap_or_else(|faults| panic!("{}", faults[0]))
+}
+
+fn rule(text: &mut String, n: usize, every: usize) {
+    let (tool, action, prefix) = match n {
+        0 => (TOOL.to_owned(), "ALLOW", "/srv/".to_owned()),
+        n if n % every == 0 => (TOOL.to_owned(), "DENY", format!("/secret/{n}/")),
+        n => (format!("up{}.tool{n}", n % 50), "DENY", format!("/secret/{n}/")),
+    };
+    let _ = writeln!(
+        text,
+        "  - {{ id: r{n}, action: {action}, match: {{ tool: {tool}, parameters.path: {{ matches: \"^{prefix}\" }}, \
+         context.action_count: {{ gte: 1 }}, identity.agent: bot }} }}"
+    );
 }
 
 /// A session in which so many actions were allowed and settled.

@@ -138,12 +138,19 @@ impl Edits {
     }
 }
 
-fn apply_one(root: &mut Value, place: &Place, edit: &Edit, schema: Option<&Arc<Value>>) -> Result<(), EditError> {
+fn apply_one(
+    root: &mut Value,
+    place: &Place,
+    edit: &Edit,
+    schema: Option<&Arc<Value>>,
+) -> Result<(), EditError> {
     let declared = schema.and_then(|schema| declared_type(schema, place));
     let present = locate(root, place);
     let no_such_place = || EditError::NoSuchPlace(place.dotted());
     match (edit, present) {
-        (Edit::Set(new), Some(_)) => put(root, place, checked(new, declared, place)?).ok_or_else(no_such_place),
+        (Edit::Set(new), Some(_)) => {
+            put(root, place, checked(new, declared, place)?).ok_or_else(no_such_place)
+        }
         (Edit::Set(new), None) => {
             let declared = declared.ok_or_else(no_such_place)?;
             put(root, place, checked(new, Some(declared), place)?).ok_or_else(no_such_place)

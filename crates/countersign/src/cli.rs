@@ -11,7 +11,13 @@ use crate::{commands, sample};
 #[command(name = "countersign", version, propagate_version = true, after_help = EXITS)]
 pub(crate) struct Cli {
     /// The configuration file; paths in it are relative to its folder
-    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_CONFIG", default_value = "countersign.yaml")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "COUNTERSIGN_CONFIG",
+        default_value = "countersign.yaml"
+    )]
     pub(crate) config: PathBuf,
     /// Answer in JSON: results on standard output, errors and logs on standard error
     #[arg(long, global = true)]

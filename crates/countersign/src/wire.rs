@@ -54,10 +54,11 @@ impl Daemon {
         let key_id = folder.signing().public().key_id().to_owned();
         let (signing, disclosure) = folder.into_parts();
         let store = config.store.clone();
-        let ledger = tokio::task::spawn_blocking(move || Sqlite::open(&store, &disclosure, Options::default()))
-            .await
-            .map_err(|error| CommandError::bug("opening the ledger was interrupted").cause(&error))?
-            .map_err(|error| receipt::unopened(&error))?;
+        let ledger =
+            tokio::task::spawn_blocking(move || Sqlite::open(&store, &disclosure, Options::default()))
+                .await
+                .map_err(|error| CommandError::bug("opening the ledger was interrupted").cause(&error))?
+                .map_err(|error| receipt::unopened(&error))?;
         let parts = Parts {
             ledger: Arc::new(ledger),
             signer: Arc::new(signing),
@@ -88,7 +89,10 @@ impl Daemon {
     ///
     /// # Errors
     /// A listener failed.
-    pub(crate) async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), CommandError> {
+    pub(crate) async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), CommandError> {
         let Self { engine, gateway, health, turned_away, bound, policies, read, .. } = self;
         let state = ApiState {
             engine: engine.clone(),
@@ -100,8 +104,9 @@ impl Daemon {
         let routes = api::router(state).merge(http::router(gateway.clone(), turned_away));
         let watching = tokio::spawn(Watch::new(policies, read, engine, Arc::clone(&health)).run());
         let (watched, noted) = (gateway.clone(), health);
-        let upstreams =
-            tokio::spawn(async move { tokio::join!(watched.watch_upstreams(&noted), watched.watch_names(&noted)) });
+        let upstreams = tokio::spawn(async move {
+            tokio::join!(watched.watch_upstreams(&noted), watched.watch_names(&noted))
+        });
         let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
         watching.abort();
         upstreams.abort();
@@ -113,9 +118,9 @@ impl Daemon {
 fn not_served(error: &RunError) -> CommandError {
     let failed = CommandError::configuration("the daemon cannot serve").cause(error);
     match error {
-        RunError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
-            failed.hint("another program, perhaps another daemon, listens there; stop it, or change `listen` or `socket`")
-        }
+        RunError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => failed.hint(
+            "another program, perhaps another daemon, listens there; stop it, or change `listen` or `socket`",
+        ),
         _ => failed,
     }
 }

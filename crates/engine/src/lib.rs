@@ -37,7 +37,7 @@ pub mod suspended;
 
 pub use engine::{Engine, Governing, Parts, Settings};
 pub use mediator::{
-    Caller, Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled, Submission,
-    Unrecorded,
+    Caller, Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled,
+    Submission, Unrecorded,
 };
 pub use suspended::{On, Suspended};

@@ -96,8 +96,10 @@ impl Settings {
     #[must_use]
     pub fn contract(&self, tool: &ToolName) -> Arc<Contract> {
         let upstream = self.upstreams.get(tool.upstream());
-        let declared = upstream.and_then(|upstream| upstream.tools.get(tool.tool())).cloned().unwrap_or_default();
-        let limit = upstream.and_then(|upstream| upstream.connection.as_ref()).map(|config| config.call_limit);
+        let declared =
+            upstream.and_then(|upstream| upstream.tools.get(tool.tool())).cloned().unwrap_or_default();
+        let limit =
+            upstream.and_then(|upstream| upstream.connection.as_ref()).map(|config| config.call_limit);
         Arc::new(Contract {
             effect: declared.effect,
             selectors: declared.selectors,

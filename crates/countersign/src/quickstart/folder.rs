@@ -29,13 +29,20 @@ impl Folder {
         };
         if path.exists() {
             if !path.join(MARK).is_file() {
-                return Err(CommandError::usage(format!("{} is not an earlier quickstart's folder", path.display()))
-                    .hint("it is left alone; name another one with --folder"));
+                return Err(CommandError::usage(format!(
+                    "{} is not an earlier quickstart's folder",
+                    path.display()
+                ))
+                .hint("it is left alone; name another one with --folder"));
             }
             fs::remove_dir_all(path).map_err(|error| failed(&error))?;
         }
         for folder in [path.to_path_buf(), path.join("tokens"), path.join("policies"), path.join("desk")] {
-            fs::DirBuilder::new().mode(0o700).recursive(true).create(folder).map_err(|error| failed(&error))?;
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(folder)
+                .map_err(|error| failed(&error))?;
         }
         let path = path.canonicalize().map_err(|error| failed(&error))?;
         let folder = Self { path };

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use reqwest::Client;
+use rmcp::ServiceExt as _;
 use rmcp::model::{CallToolRequestParams, CallToolResult, ClientConfig};
 use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-use rmcp::ServiceExt as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -104,7 +104,10 @@ impl Stage<'_> {
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         match (text("id"), text("token")) {
             (Some(id), Some(token)) => {
-                self.say("host", &format!("opens session {id} with the user's words: \u{201c}{REQUEST}\u{201d}"));
+                self.say(
+                    "host",
+                    &format!("opens session {id} with the user's words: \u{201c}{REQUEST}\u{201d}"),
+                );
                 Ok((id, token))
             }
             _ => Err(CommandError::bug("the session was not opened")),
@@ -150,7 +153,10 @@ impl Stage<'_> {
         let text = |pointer: &str| waiting.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
         let asked = format!("held: {}", text("/reason"));
         self.decided("STEP_UP", &text("/action/tool"), &text("/id"), &asked)?;
-        self.say("bob", &format!("reads who asks, for whom and why: \u{201c}{}\u{201d}", text("/original_request")));
+        self.say(
+            "bob",
+            &format!("reads who asks, for whom and why: \u{201c}{}\u{201d}", text("/original_request")),
+        );
         let body = json!({ "decision": "approve", "reason": "the customer asked for it in writing" });
         self.post(&self.cast.approver, &format!("/v1/approvals/{}", text("/id")), &body).await?;
         self.say("bob", "approves this one call, with these arguments, once");
@@ -203,7 +209,8 @@ impl Stage<'_> {
 }
 
 async fn answer(request: reqwest::RequestBuilder, path: &str) -> Result<Value, CommandError> {
-    let failed = |error: &dyn std::error::Error| CommandError::away(format!("{path} was not answered")).cause(error);
+    let failed =
+        |error: &dyn std::error::Error| CommandError::away(format!("{path} was not answered")).cause(error);
     let response = request.send().await.map_err(|error| failed(&error))?;
     let good = response.status().is_success();
     let body: Value = response.json().await.map_err(|error| failed(&error))?;
@@ -269,5 +276,9 @@ fn said(result: &CallToolResult) -> String {
     let value = serde_json::to_value(result).unwrap_or_default();
     let text = value.pointer("/content/0/text").and_then(Value::as_str).unwrap_or_default();
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > 150 { format!("{}\u{2026}", line.chars().take(150).collect::<String>()) } else { line }
+    if line.chars().count() > 150 {
+        format!("{}\u{2026}", line.chars().take(150).collect::<String>())
+    } else {
+        line
+    }
 }

@@ -6,6 +6,6 @@ pub mod ledger;
 
 pub use clock::{Clock, SystemClock};
 pub use ledger::{
-    AppendError, Appending, Batch, Epoch, Epochs, Expected, Head, Ledger, LedgerError, OpenAction, Query, Record,
-    RecordKind, Stored,
+    AppendError, Appending, Batch, Epoch, Epochs, Expected, Head, Ledger, LedgerError, OpenAction, Query,
+    Record, RecordKind, Stored,
 };

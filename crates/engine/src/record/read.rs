@@ -259,7 +259,8 @@ fn labels(words: &[String]) -> BTreeSet<Arc<str>> {
 }
 
 fn approvers(clauses: &[Vec<String>]) -> Approvers {
-    let clause = |groups: &Vec<String>| Approvers::any_of(groups.iter().map(|g| ApproverGroup::from(g.as_str())));
+    let clause =
+        |groups: &Vec<String>| Approvers::any_of(groups.iter().map(|g| ApproverGroup::from(g.as_str())));
     clauses.iter().map(clause).fold(Approvers::default(), Approvers::and)
 }
 

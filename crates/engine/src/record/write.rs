@@ -51,7 +51,13 @@ impl Draft {
 
     /// One step of an action's life.
     #[must_use]
-    pub fn transition(source: Source<'_>, action: &Action, transition: &Transition, limits: Wait, at: Time) -> Self {
+    pub fn transition(
+        source: Source<'_>,
+        action: &Action,
+        transition: &Transition,
+        limits: Wait,
+        at: Time,
+    ) -> Self {
         let kind = match transition {
             Transition::Ruled(_) => v1::Kind::Ruling,
             Transition::Answered(_) => v1::Kind::Approval,
@@ -68,7 +74,9 @@ impl Draft {
             Transition::Escalated(approvers) => draft.escalated(approvers, at),
             Transition::Answered(answer) => draft.answered(answer, at),
             Transition::TimedOut => draft.ended(method::TIMEOUT, "nobody answered in time", at),
-            Transition::Unclaimed => draft.ended(method::UNCLAIMED, "nobody used the authorisation in time", at),
+            Transition::Unclaimed => {
+                draft.ended(method::UNCLAIMED, "nobody used the authorisation in time", at)
+            }
             Transition::Outcome { outcome, late } => draft.outcome(outcome, *late),
         }
         draft
@@ -121,7 +129,13 @@ impl Draft {
 
     /// Something other than an outcome that is about to reach the agent.
     #[must_use]
-    pub fn observed(source: Source<'_>, what: &str, labels: &BTreeSet<Arc<str>>, text: &Arc<str>, at: Time) -> Self {
+    pub fn observed(
+        source: Source<'_>,
+        what: &str,
+        labels: &BTreeSet<Arc<str>>,
+        text: &Arc<str>,
+        at: Time,
+    ) -> Self {
         let mut draft = Self::new(v1::Kind::Observation, &Chain::Session(source.session.session.clone()), at);
         draft.concerning(source);
         let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();

@@ -115,7 +115,10 @@ fn with_meta(object: &RawValue, ours: &str) -> Option<Box<RawValue>> {
             if inside.get(META).is_some() {
                 // What claims to be ours and is not must not stand.
                 let mut value: Value = serde_json::from_str(whole).ok()?;
-                value.get_mut("_meta")?.as_object_mut()?.insert(META.to_owned(), serde_json::from_str(ours).ok()?);
+                value
+                    .get_mut("_meta")?
+                    .as_object_mut()?
+                    .insert(META.to_owned(), serde_json::from_str(ours).ok()?);
                 value.to_string()
             } else {
                 let span = members::span(whole, meta)?;

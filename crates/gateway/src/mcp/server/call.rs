@@ -72,12 +72,16 @@ impl Gateway {
         let unwrapped = match wrapper::unwrap(&self.0.settings.wrappers, carrier.clone(), arguments.clone()) {
             Ok(unwrapped) => unwrapped,
             Err(why) => {
-                return self.refuse(&incoming, carrier, arguments, Step::Unresolvable, &why.to_string()).await;
+                return self
+                    .refuse(&incoming, carrier, arguments, Step::Unresolvable, &why.to_string())
+                    .await;
             }
         };
         self.know_schema(&incoming, &unwrapped.tool).await;
         let submission = self.submission(&incoming, &unwrapped);
-        if let Some(reason) = self.unclear_name(&owner(incoming.caller, incoming.session), &submission.tool).await {
+        if let Some(reason) =
+            self.unclear_name(&owner(incoming.caller, incoming.session), &submission.tool).await
+        {
             let refusal = self.0.engine.refuse(submission, Step::Uncertain, &reason).await;
             return Ended::Result(answer::refused(&refusal));
         }
@@ -118,7 +122,10 @@ impl Gateway {
             return Err(format!("there is no upstream {}", carrier.upstream()));
         };
         if upstream.connection.is_none() && route.wrapped.is_none() {
-            return Err(format!("the upstream {} is reached through `countersign wrap` only", carrier.upstream()));
+            return Err(format!(
+                "the upstream {} is reached through `countersign wrap` only",
+                carrier.upstream()
+            ));
         }
         Ok(())
     }
@@ -176,7 +183,13 @@ impl Gateway {
 
     /// Spends the permit, calls the tool, records the outcome, and only then answers. From the moment the
     /// permit is spent this goes on to its end, whether or not the client stays.
-    async fn execute(&self, incoming: Incoming<'_>, carrier: ToolName, unwrapped: Unwrapped, proceed: Proceed) -> Ended {
+    async fn execute(
+        &self,
+        incoming: Incoming<'_>,
+        carrier: ToolName,
+        unwrapped: Unwrapped,
+        proceed: Proceed,
+    ) -> Ended {
         let (verdict, ruling) = (proceed.verdict, proceed.receipt.clone());
         let params = match forwarded(&incoming, &carrier, &unwrapped, &proceed.action) {
             Ok(params) => params,
@@ -205,10 +218,14 @@ impl Gateway {
         match task.await {
             Ok((reply, Ok(settled))) => ended(reply, verdict, &ruling, &settled),
             Ok((_, Err(unrecorded))) => Ended::Result(answer::failed(
-                &format!("The tool may have run, but {unrecorded}. Its answer is withheld; ask the operator."),
+                &format!(
+                    "The tool may have run, but {unrecorded}. Its answer is withheld; ask the operator."
+                ),
                 None,
             )),
-            Err(_) => Ended::Result(answer::failed("The gateway failed; the outcome is recorded as unknown.", None)),
+            Err(_) => {
+                Ended::Result(answer::failed("The gateway failed; the outcome is recorded as unknown.", None))
+            }
         }
     }
 

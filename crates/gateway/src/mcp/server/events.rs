@@ -34,7 +34,9 @@ impl Gateway {
             EventKind::Refused { method } => {
                 (method.clone(), "the server asked the client for something that is not let through")
             }
-            EventKind::ForeignAnswer { .. } => ("answer".into(), "the server answered a request that was not sent"),
+            EventKind::ForeignAnswer { .. } => {
+                ("answer".into(), "the server answered a request that was not sent")
+            }
             EventKind::SecondAnswer { .. } => ("answer".into(), "the server answered a request twice"),
             EventKind::UnmatchedNotice { method } => {
                 (method.clone(), "the server sent a notice that belongs to no request in flight")

@@ -148,7 +148,8 @@ impl Gateway {
     /// What is known about a tool: what was declared, and the input schema its server gave, where it was listed.
     fn contract(&self, owner: &Owner, tool: &ToolName) -> Arc<Contract> {
         let declared = self.0.settings.contract(tool);
-        let schema = self.catalogue_if_known(owner, tool.upstream()).and_then(|tools| tools.schema(tool.tool()));
+        let schema =
+            self.catalogue_if_known(owner, tool.upstream()).and_then(|tools| tools.schema(tool.tool()));
         match schema {
             Some(schema) => Arc::new(Contract { input_schema: Some(schema), ..(*declared).clone() }),
             None => declared,

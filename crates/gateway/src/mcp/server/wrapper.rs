@@ -138,11 +138,8 @@ mod tests {
     use super::*;
 
     fn wrappers() -> BTreeMap<String, Wrapper> {
-        let wrapper = Wrapper {
-            server: Some("/server".into()),
-            tool: "/name".into(),
-            arguments: "/args".into(),
-        };
+        let wrapper =
+            Wrapper { server: Some("/server".into()), tool: "/name".into(), arguments: "/args".into() };
         BTreeMap::from([("call_tool".to_owned(), wrapper)])
     }
 

@@ -351,7 +351,6 @@ fn every_life_up_to_ten_inputs_long_keeps_every_promise() {
     let inputs = explore(&mut Vec::new(), &rulings, &mut seen);
     assert!(seen.iter().all(|n| *n > 100), "every end is reached: {seen:?}");
     assert!(inputs > 800_000, "{inputs}");
-    eprintln!("INPUTS {inputs} {seen:?}");
 }
 
 fn walk(word: &[Letter]) -> (Run, Output) {

@@ -353,7 +353,6 @@ fn r1_closed_a_failure_at_every_append_of_a_day_lets_nothing_run_unrecorded() {
             days.extend([once[0], once[1]].map(|fault| Failing { number, fault, lasting: true }));
         }
     }
-    eprintln!("DAYS {} APPENDS {appends}", days.len());
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {

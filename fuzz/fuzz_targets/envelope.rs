@@ -27,7 +27,8 @@ fn accepted(bytes: &[u8], message: &Message<'_>, from: Peer) {
     let value: Value = serde_json::from_slice(bytes).expect("another reader refuses it");
     let line = envelope::one_line(bytes);
     assert!(!line.contains(&b'\n'), "more than one line");
-    assert_eq!(envelope::parse(&line, from, LIMIT).as_ref(), Ok(message), "one line says something else");
+    assert!(envelope::parse(&line, from, LIMIT).is_ok(), "on one line it is refused");
+    assert_eq!(serde_json::from_slice::<Value>(&line).ok().as_ref(), Some(&value), "one line says something else");
     let same = |member: &str, raw: Option<&RawValue>| {
         let ours = raw.map(|raw| serde_json::from_str::<Value>(raw.get()).expect("a part is JSON"));
         let theirs = value.get(member).filter(|value| member != "params" || !value.is_null()).cloned();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::contract::{Contract, Effect};
 use crate::json::{self, JsonError};
 use crate::names::{ActionId, ToolName};
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// One proposed tool call. Wrapper tools are resolved before this is built; the name as called is kept.
 #[derive(Clone, Debug)]
@@ -76,66 +76,4 @@ pub enum ArgumentsError {
     /// JSON, but no object.
     #[error("the arguments are not a JSON object")]
     NotAnObject,
-}
-
-/// What a tool does to the world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// Reads inside the upstream.
-    Read,
-    /// Reads in a way that lets an outsider see the request.
-    EgressRead,
-    /// Writes where only insiders see it.
-    WriteInternal,
-    /// Writes where outsiders see it.
-    WriteOutbound,
-    /// Removes or overwrites what cannot be had back.
-    Destructive,
-    /// Runs code.
-    Execute,
-    /// Makes, shows or changes a credential.
-    Credential,
-    /// Moves money.
-    Payment,
-    /// Nobody said; taken as whatever is most cautious where it matters.
-    #[default]
-    Unknown,
-}
-
-impl Effect {
-    /// The word used in configuration, policy and receipts.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::EgressRead => "egress_read",
-            Self::WriteInternal => "write_internal",
-            Self::WriteOutbound => "write_outbound",
-            Self::Destructive => "destructive",
-            Self::Execute => "execute",
-            Self::Credential => "credential",
-            Self::Payment => "payment",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Whether the tool only reads.
-    #[must_use]
-    pub const fn only_reads(self) -> bool {
-        matches!(self, Self::Read | Self::EgressRead)
-    }
-}
-
-/// What is declared about a tool: its effect, and which arguments carry authority.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contract {
-    /// What the tool does.
-    pub effect: Effect,
-    /// JSON pointers of the arguments that name what is acted on (path, table, recipient); `None` = undeclared.
-    pub selectors: Option<Vec<String>>,
-    /// How long its server may take for one call, where that is known.
-    pub time_limit: Option<Span>,
-    /// The tool's own input schema, where its server gave one: which edits can be carried out.
-    pub input_schema: Option<Arc<Value>>,
 }

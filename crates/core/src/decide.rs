@@ -2,6 +2,7 @@
 //!
 //! Compositional risk and confidence take their places here when the facts they are computed from exist.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::depend::{self, Dependence};
 use crate::edits::Edits;
 use crate::identity::Identity;
 use crate::names::{ApproverGroup, RuleId};
+use crate::origin::{Origins, assess};
 use crate::policy::{Classification, PolicySet, Rule, RuleAction};
 use crate::session::{Context, Principal};
 use crate::time::{Span, Time};
@@ -36,6 +38,20 @@ pub struct Question<'a> {
     pub environment: &'a Environment,
     /// The moment.
     pub now: Time,
+    /// Where the arguments come from, once somebody has asked.
+    pub memo: &'a Memo,
+}
+
+/// What follows from a question and is worked out at most once.
+#[derive(Debug, Default)]
+pub struct Memo(OnceCell<Origins>);
+
+impl<'a> Question<'a> {
+    /// Where the arguments come from.
+    #[must_use]
+    pub fn origins(&self) -> &'a Origins {
+        self.memo.0.get_or_init(|| assess(self.action, self.context.seen()))
+    }
 }
 
 /// What the deployment is, as far as rulings depend on it.
@@ -368,7 +384,7 @@ fn judged_after_edits(q: &Question<'_>, mut ruling: Ruling) -> Ruling {
             Err(fault) => return refused(ruling, &fault.to_string()),
         };
         let edited = Action { arguments, ..q.action.clone() };
-        let again = judge(&Question { action: &edited, ..*q });
+        let again = judge(&Question { action: &edited, memo: &Memo::default(), ..*q });
         let before = ruling.edits.clone();
         ruling = match both(ruling, again) {
             Ok(ruling) => ruling,

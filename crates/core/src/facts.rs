@@ -10,6 +10,15 @@
 //! | `context.action_count`, `context.denied_count` | actions of the session before this one; refusals |
 //! | `context.original_request` | the user's request, as a host gave it |
 //! | `session.actions.TOOL`, `human.…`, `agent.…` | permitted actions, those in flight included |
+//! | `parameters.PATH.origin` | who could have written it, the least trusted where it is a list: `user`, `service`, `first_party`, `third_party`, `nobody`, `unknown` |
+//! | `parameters.PATH.novel` | whether it stands in nothing that the session has seen; missing where that cannot be told |
+//! | `parameters.PATH.doubt` | what speaks against it, or `none` |
+//! | `context.effect` | what the tool's contract says it does |
+//! | `context.licensed` | whether the request or an open slot covers the action; missing where that cannot be told |
+//! | `context.slot` | the slot that the action uses, or `none` |
+//! | `context.selectors.origin` | who could have written the arguments that carry authority |
+//! | `context.doubts` | what speaks against the action: `third_party`, `pushed`, `not_named`, `ambiguous`, ... |
+//! | `context.flows.classification` | labels of the data that its arguments carry |
 //! | `context.NAME` | a fact that an operator gave or a rule wrote |
 //!
 //! Histories, sets and counters are known and empty at the start; the rest is missing until it is there.
@@ -26,6 +35,7 @@ use crate::decision::{Missing, Why};
 use crate::depend::names_tool;
 use crate::identity::{Identity, Party};
 use crate::names::ToolName;
+use crate::origin::Origin;
 use crate::policy::fault::distance;
 use crate::session::context::DATA_CLASSIFICATION;
 
@@ -74,6 +84,8 @@ pub enum Read<'a> {
     Tools(&'a BTreeMap<ToolName, u64>),
     /// Labels of data that was seen: the session's, the human's, the agent's.
     Labels([Option<&'a BTreeSet<Arc<str>>>; 3]),
+    /// Words from a closed list of ours.
+    Words(&'a BTreeSet<&'static str>),
 }
 
 /// What a fact is made of, where that is known before it is read.
@@ -93,6 +105,8 @@ pub(crate) enum Kind {
     Tools,
     /// Labels of data that was seen.
     Labels,
+    /// Words from a closed list of ours.
+    Words,
 }
 
 /// What is known under `identity`.
@@ -113,7 +127,7 @@ pub(crate) const IDENTITY_FACTS: [&str; 13] = [
 ];
 
 /// What is computed under `context`, aliases included; only the first may also be written by rules.
-pub(crate) const CONTEXT_FACTS: [&str; 8] = [
+pub(crate) const CONTEXT_FACTS: [&str; 14] = [
     DATA_CLASSIFICATION,
     "session_accessed_data",
     "prior_actions",
@@ -122,6 +136,12 @@ pub(crate) const CONTEXT_FACTS: [&str; 8] = [
     "denied_count",
     "original_request",
     "user_intent",
+    "effect",
+    "licensed",
+    "slot",
+    "selectors.origin",
+    "doubts",
+    "flows.classification",
 ];
 
 /// Prefixes of the counters, each followed by a tool's name.
@@ -140,6 +160,22 @@ enum Source {
     Request,
     Uses(Counter, Arc<str>),
     Given(Arc<str>),
+    /// Of an argument, by its JSON pointer.
+    Origin(String, Aspect),
+    Effect,
+    Licensed,
+    Slot,
+    SelectorOrigins,
+    Doubts,
+    Flows,
+}
+
+/// What is asked about where an argument comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aspect {
+    Origin,
+    Novel,
+    Doubt,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,9 +218,7 @@ impl Fact {
             });
         }
         match block {
-            Block::Parameters => {
-                Ok(Self::new(&format!("parameters.{dotted}"), Source::Parameter(path(dotted))))
-            }
+            Block::Parameters => Ok(Self::new(&format!("parameters.{dotted}"), parameter(dotted))),
             Block::Identity => identity(dotted),
             Block::Context => context(dotted),
         }
@@ -229,6 +263,16 @@ impl Fact {
             Source::DeniedCount => Ok(Read::Count(q.context.denied())),
             Source::Request => q.context.opened().request.as_deref().map(Read::Text).ok_or_else(absent),
             Source::Uses(counter, tool) => Ok(Read::Count(uses(counter.of(q), tool))),
+            Source::Origin(pointer, aspect) => self.read_origin(q, pointer, *aspect),
+            Source::Effect => Ok(Read::Text(q.action.contract.effect.as_str())),
+            Source::Licensed => match q.origins().licensed {
+                Some(licensed) => Ok(flag(licensed)),
+                None => Err(absent()),
+            },
+            Source::Slot => Ok(Read::Text(q.origins().slot.as_deref().unwrap_or("none"))),
+            Source::SelectorOrigins => Ok(Read::Words(&q.origins().selected)),
+            Source::Doubts => Ok(Read::Words(&q.origins().doubted)),
+            Source::Flows => Ok(Read::Labels([Some(&q.origins().flows), None, None])),
             Source::Given(name) => match q.context.fact(name) {
                 None => Err(absent()),
                 Some(fact) if fact.valid_until.is_some_and(|until| until <= q.now) => {
@@ -248,13 +292,30 @@ impl Fact {
     /// What it is made of.
     pub(crate) const fn kind(&self) -> Kind {
         match &self.source {
-            Source::Parameter(_) | Source::Given(_) => Kind::Any,
+            Source::Parameter(_) | Source::Given(_) | Source::Licensed | Source::Origin(_, Aspect::Novel) => {
+                Kind::Any
+            }
+            Source::Effect | Source::Slot | Source::Origin(..) => Kind::Text,
+            Source::SelectorOrigins | Source::Doubts => Kind::Words,
             Source::ActionCount | Source::DeniedCount | Source::Uses(..) => Kind::Number,
             Source::Party(_, Part::Id) | Source::Voucher | Source::Request => Kind::Text,
             Source::Party(..) => Kind::Held,
             Source::Delegation => Kind::Parties,
             Source::PriorActions => Kind::Tools,
-            Source::Labels => Kind::Labels,
+            Source::Labels | Source::Flows => Kind::Labels,
+        }
+    }
+
+    /// Absent where the argument is absent; the least trusted of what it contains.
+    fn read_origin<'a>(&self, q: &Question<'a>, pointer: &str, aspect: Aspect) -> Result<Read<'a>, Missing> {
+        let origins = q.origins();
+        let worst = origins.under(pointer).map(|argument| argument.origin).max();
+        let worst = worst.ok_or_else(|| self.missing(Why::Absent))?;
+        match aspect {
+            Aspect::Origin => Ok(Read::Text(worst.as_str())),
+            Aspect::Novel if worst == Origin::Unknown => Err(self.missing(Why::Absent)),
+            Aspect::Novel => Ok(flag(worst == Origin::Nobody)),
+            Aspect::Doubt => Ok(Read::Text(origins.doubt_about(pointer))),
         }
     }
 
@@ -293,6 +354,27 @@ pub(crate) fn is_counter(name: &str) -> bool {
 
 fn path(dotted: &str) -> Vec<Segment> {
     dotted.split('.').map(|part| Segment { member: part.to_owned(), index: part.parse().ok() }).collect()
+}
+
+/// An argument, or behind its path what is known about where it comes from. The last word means the latter
+/// wherever something stands before it: no argument can pass itself off as its own origin.
+fn parameter(dotted: &str) -> Source {
+    let aspect = |word: &str| match word {
+        "origin" | "writer" => Some(Aspect::Origin),
+        "novel" => Some(Aspect::Novel),
+        "doubt" => Some(Aspect::Doubt),
+        _ => None,
+    };
+    match dotted.rsplit_once('.').and_then(|(path, last)| Some((path, aspect(last)?))) {
+        Some((path, aspect)) => Source::Origin(format!("/{}", path.replace('.', "/")), aspect),
+        None => Source::Parameter(path(dotted)),
+    }
+}
+
+fn flag(is: bool) -> Read<'static> {
+    static TRUE: Value = Value::Bool(true);
+    static FALSE: Value = Value::Bool(false);
+    Read::Value(if is { &TRUE } else { &FALSE })
 }
 
 fn locate<'a>(root: &'a Value, path: &[Segment]) -> Option<&'a Value> {
@@ -347,6 +429,12 @@ fn context(dotted: &str) -> Result<Fact, NoSuchFact> {
         "action_count" | "chain_length" => ("action_count", Source::ActionCount),
         "denied_count" => ("denied_count", Source::DeniedCount),
         "original_request" | "user_intent" => ("original_request", Source::Request),
+        "effect" => ("effect", Source::Effect),
+        "licensed" => ("licensed", Source::Licensed),
+        "slot" => ("slot", Source::Slot),
+        "selectors.origin" => ("selectors.origin", Source::SelectorOrigins),
+        "doubts" => ("doubts", Source::Doubts),
+        "flows.classification" => ("flows.classification", Source::Flows),
         _ => return counter(dotted).unwrap_or_else(|| given(dotted)),
     };
     Ok(Fact::new(&format!("context.{canonical}"), source))

@@ -47,6 +47,11 @@ pub(crate) enum Command {
     /// Look at policies
     #[command(subcommand)]
     Policy(commands::policy::Args),
+    /// See and review what tools do
+    #[command(subcommand)]
+    Contract(commands::contract::Args),
+    /// Replay recorded sessions under a policy, and write what it rules on each call
+    Simulate(commands::simulate::Args),
     /// See and answer what waits for approval
     #[command(subcommand)]
     Approvals(commands::approvals::Args),
@@ -55,6 +60,12 @@ pub(crate) enum Command {
     /// Read, verify and export receipts
     #[command(subcommand)]
     Receipt(commands::receipt::Args),
+    /// Install and show the embedding model
+    #[command(subcommand)]
+    Model(commands::model::Args),
+    /// Fit the thresholds of drift to recorded sessions
+    #[command(subcommand)]
+    Drift(commands::drift::Args),
     /// Find out what is wrong with this installation
     Doctor(commands::doctor::Args),
     /// Print a completion script for a shell

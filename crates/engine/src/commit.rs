@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::decide::Question;
+use countersign_core::decide::{Memo, Question};
 use countersign_core::decision::{Decision, Ruling};
 use countersign_core::lifecycle::{End, Input, Output, State, Transition};
 use countersign_core::names::{ActionId, Chain, SessionId};
@@ -117,6 +117,7 @@ impl Turn<'_> {
             policy: &self.governing.policy,
             environment: &self.governing.environment,
             now: self.now,
+            memo: &Memo::default(),
         })
     }
 

@@ -10,6 +10,7 @@
 //! | [`suspended`] | a held call: wait, claim, or leave |
 //! | [`approvals`], [`deferrals`], [`halts`] | what people and facts do to waiting actions |
 //! | [`marks`], [`refusals`] | lowering a high-water mark; summaries of who was turned away |
+//! | `classify` | labels of what reaches the agent, by declaration and by detection |
 //! | [`sessions`] | how sessions begin and are found again |
 //! | [`record`] | between what happened and the receipt that proves it |
 //! | [`recovery`] | the ledger's open actions at start, and whatever falls due later |
@@ -18,6 +19,7 @@
 //! Nothing here knows a protocol, a database or a file. Deciding is `core`'s alone; what is proved, `receipt`'s.
 
 pub mod approvals;
+mod classify;
 pub mod commit;
 pub mod deferrals;
 pub mod engine;

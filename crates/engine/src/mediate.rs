@@ -15,6 +15,7 @@ use countersign_core::lifecycle::{End, Input, Output, Spent};
 use countersign_core::names::{ActionId, ToolName};
 use countersign_core::session::{Outcome, Status};
 
+use crate::classify;
 use crate::commit::{Committed, Failure, Turn};
 use crate::engine::Engine;
 use crate::mediator::{
@@ -103,6 +104,7 @@ impl Engine {
     /// The outcome is not on record: its output must not reach the agent.
     pub async fn settle_by_id(&self, id: &ActionId, report: Report) -> Result<Settled, Unrecorded> {
         let Report { session, outcome } = report;
+        let outcome = classify::outcome(outcome, &self.governing().policy);
         let committed = self
             .transact(&session, |turn| turn.advance(id, Input::Settled(outcome.clone())))
             .await

@@ -8,6 +8,7 @@ use countersign_core::names::{Chain, SessionId};
 use countersign_core::session::{Change, Context, Opened, What};
 use countersign_receipt::v1;
 
+use crate::classify;
 use crate::commit::{Failure, Plan, TRIES, join, look};
 use crate::engine::{Engine, window_key};
 use crate::mediator::{Caller, OpenSession, Opening, ReceiptRef, Refusal};
@@ -179,7 +180,7 @@ impl Engine {
         text: Arc<str>,
     ) -> Result<ReceiptRef, Failure> {
         self.note(session, |turn| {
-            let what = What::Turn { host: host.into() };
+            let what = What::Turn { host: host.into(), text: Some(Arc::clone(&text)) };
             let source = api_source(turn.session.context.opened(), &turn.session.opener);
             let draft = Draft::turn(source, host, &text, turn.now);
             (what, draft)
@@ -199,15 +200,20 @@ impl Engine {
         labels: &BTreeSet<Arc<str>>,
         text: Arc<str>,
     ) -> Result<ReceiptRef, Failure> {
+        let labels = classify::notice(labels, &text);
         self.note(session, |turn| {
-            let what = What::Observed { source: source.into(), labels: labels.clone() };
+            let what = What::Observed {
+                source: source.into(),
+                labels: labels.clone(),
+                text: Some(Arc::clone(&text)),
+            };
             let from = Source {
                 session: turn.session.context.opened(),
                 identity: &caller.identity,
                 face: caller.face,
                 enforcement: caller.enforcement,
             };
-            (what, Draft::observed(from, source, labels, &text, turn.now))
+            (what, Draft::observed(from, source, &labels, &text, turn.now))
         })
         .await
     }

@@ -242,7 +242,10 @@ impl SessionState {
         let (What::Opened(opened), Some(identity)) = (begun.entry.what, begun.identity) else {
             return Err(none());
         };
-        let context = Context::new(opened, begun.entry.at, limits);
+        let mut context = Context::new(opened, begun.entry.at, limits);
+        if begun.entry.erased {
+            context.forgot();
+        }
         let mut state = Self::new(context, Arc::new(identity), head_of(first));
         for stored in records {
             state.take(stored, contracts)?;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::action::{Contract, Effect};
+use countersign_core::contract::derive::Definition;
 use countersign_core::identity::Party;
 use countersign_core::names::ToolName;
 use countersign_core::time::Span;
 use countersign_receipt::keys::KeySet;
 
 use crate::auth::Credentials;
+use crate::contracts::Contracts;
 use crate::mcp::upstream::UpstreamConfig;
 
 /// Everything the gateway is told.
@@ -24,6 +26,8 @@ pub struct Settings {
     pub upstreams: BTreeMap<String, UpstreamSettings>,
     /// Wrapper tools, by the name that is called.
     pub wrappers: BTreeMap<String, Wrapper>,
+    /// What tools do, as it was reviewed and as it was listed.
+    pub contracts: Arc<Contracts>,
     /// How long a held call waits before it is answered with a handle.
     pub hold: Duration,
     /// The largest body taken in, in bytes.
@@ -54,7 +58,7 @@ pub struct LocalIdentity {
 pub struct UpstreamSettings {
     /// How it is reached; `None` when a `wrap` shim starts it.
     pub connection: Option<UpstreamConfig>,
-    /// What its outputs are labelled; empty = nobody said, hence RESTRICTED.
+    /// What its outputs are labelled; empty = nobody said, so that detection and policy do.
     pub labels: BTreeSet<Arc<str>>,
     /// What is declared about its tools.
     pub tools: BTreeMap<String, ToolDeclaration>,
@@ -80,31 +84,53 @@ pub struct Wrapper {
     pub arguments: String,
 }
 
-/// The highest sensitivity, which stands where nobody and nothing says what data is (`R2.default`).
+/// The highest sensitivity: data from a source that nobody knows.
 pub const RESTRICTED: &str = "RESTRICTED";
 
 impl UpstreamSettings {
-    /// What data from this upstream counts as.
+    /// What data from this upstream is declared to be; what is found in it comes on top.
     #[must_use]
     pub fn output_labels(&self) -> BTreeSet<Arc<str>> {
-        if self.labels.is_empty() { BTreeSet::from([RESTRICTED.into()]) } else { self.labels.clone() }
+        self.labels.clone()
     }
 }
 
 impl Settings {
-    /// What is declared about a tool; unknown where nobody declared anything.
+    /// What is known about a tool without its definition at hand: what it did when it was listed last, else what is
+    /// declared; unknown where nobody declared anything.
     #[must_use]
     pub fn contract(&self, tool: &ToolName) -> Arc<Contract> {
-        let upstream = self.upstreams.get(tool.upstream());
-        let declared =
-            upstream.and_then(|upstream| upstream.tools.get(tool.tool())).cloned().unwrap_or_default();
-        let limit =
-            upstream.and_then(|upstream| upstream.connection.as_ref()).map(|config| config.call_limit);
+        match self.contracts.listed(tool) {
+            Some(listed) => Arc::new(Contract { time_limit: self.time_limit(tool), ..(*listed).clone() }),
+            None => self.declared(tool),
+        }
+    }
+
+    /// What a tool does whose definition its server has just given.
+    #[must_use]
+    pub fn learn(&self, tool: &ToolName, definition: &Definition<'_>) -> Arc<Contract> {
+        let listed = self.contracts.learn(tool, definition, self.declaration(tool));
+        Arc::new(Contract { time_limit: self.time_limit(tool), ..(*listed).clone() })
+    }
+
+    /// What the configuration alone says about a tool.
+    #[must_use]
+    pub fn declared(&self, tool: &ToolName) -> Arc<Contract> {
+        let declared = self.declaration(tool).cloned().unwrap_or_default();
         Arc::new(Contract {
             effect: declared.effect,
             selectors: declared.selectors,
-            time_limit: limit.map(|limit| Span(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX))),
-            input_schema: None,
+            time_limit: self.time_limit(tool),
+            ..Contract::default()
         })
+    }
+
+    fn declaration(&self, tool: &ToolName) -> Option<&ToolDeclaration> {
+        self.upstreams.get(tool.upstream())?.tools.get(tool.tool())
+    }
+
+    fn time_limit(&self, tool: &ToolName) -> Option<Span> {
+        let limit = self.upstreams.get(tool.upstream())?.connection.as_ref()?.call_limit;
+        Some(Span(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_core::action::{Action, Arguments, Contract, Effect};
-use countersign_core::decide::{Environment, Question, decide};
+use countersign_core::decide::{Environment, Memo, Question, decide};
 use countersign_core::decision::{Approvers, Because, Decision, PolicyRef, Ruling, Step};
 use countersign_core::edits::{Edit, Edits, Place};
 use countersign_core::identity::{Identity, Party};
@@ -174,6 +174,8 @@ pub struct World {
     pub environment: Environment,
     /// The moment.
     pub now: Time,
+    /// Where its arguments come from, once asked.
+    pub memo: Memo,
 }
 
 impl World {
@@ -181,6 +183,7 @@ impl World {
     #[must_use]
     pub fn under(policy: PolicySet) -> Self {
         Self {
+            memo: Memo::default(),
             action: action("act_1", "files.read", "{}"),
             identity: identity("alice", "bot"),
             context: Context::new(opened("ses_1", "alice", "bot"), START, Limits::default()),
@@ -232,6 +235,7 @@ impl World {
     #[must_use]
     pub const fn question(&self) -> Question<'_> {
         Question {
+            memo: &self.memo,
             action: &self.action,
             identity: &self.identity,
             context: &self.context,

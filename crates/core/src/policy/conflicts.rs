@@ -343,7 +343,9 @@ impl<'a> Asked<'a> {
         match self.test {
             Test::Eq(value) => Some(std::slice::from_ref(value)),
             Test::In(values) => Some(values),
-            Test::Contains(sought) if matches!(kind, Kind::Held | Kind::Tools | Kind::Labels) => {
+            Test::Contains(sought)
+                if matches!(kind, Kind::Held | Kind::Tools | Kind::Labels | Kind::Words) =>
+            {
                 Some(sought.values())
             }
             _ => None,
@@ -386,8 +388,9 @@ impl<'a> Asked<'a> {
         match (self.fact.kind(), self.mode) {
             (Kind::Number | Kind::Text, _) => Of::One,
             (Kind::Held | Kind::Tools, _) if matches!(self.test, Test::Ne(_)) => Of::AllOrNone,
-            (Kind::Held | Kind::Tools, _) | (Kind::Any | Kind::Parties | Kind::Labels, Mode::Any) => Of::Some,
-            (Kind::Any | Kind::Parties | Kind::Labels, Mode::Every) => Of::All,
+            (Kind::Held | Kind::Tools, _)
+            | (Kind::Any | Kind::Parties | Kind::Labels | Kind::Words, Mode::Any) => Of::Some,
+            (Kind::Any | Kind::Parties | Kind::Labels | Kind::Words, Mode::Every) => Of::All,
         }
     }
 }

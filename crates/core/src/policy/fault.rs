@@ -33,45 +33,45 @@ impl std::error::Error for Fault {}
 
 /// A place in a file; line and column counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl Place {
     /// The file or set as a whole.
-    pub(super) const WHOLE: Self = Self { line: 0, column: 0 };
+    pub(crate) const WHOLE: Self = Self { line: 0, column: 0 };
 }
 
 /// Collects the faults of one file.
 #[derive(Debug)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     file: Arc<str>,
     list: Vec<Fault>,
 }
 
 impl Faults {
-    pub(super) const fn of(file: Arc<str>) -> Self {
+    pub(crate) const fn of(file: Arc<str>) -> Self {
         Self { file, list: Vec::new() }
     }
 
-    pub(super) const fn file(&self) -> &Arc<str> {
+    pub(crate) const fn file(&self) -> &Arc<str> {
         &self.file
     }
 
-    pub(super) fn add(&mut self, at: Place, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, at: Place, message: impl Into<String>) {
         self.push(at, message.into(), None);
     }
 
-    pub(super) fn add_with_hint(&mut self, at: Place, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn add_with_hint(&mut self, at: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(at, message.into(), Some(hint.into()));
     }
 
-    pub(super) const fn count(&self) -> usize {
+    pub(crate) const fn count(&self) -> usize {
         self.list.len()
     }
 
-    pub(super) fn into_sorted(mut self) -> Vec<Fault> {
+    pub(crate) fn into_sorted(mut self) -> Vec<Fault> {
         self.list.sort();
         self.list
     }
@@ -83,7 +83,7 @@ impl Faults {
 }
 
 /// Names an unknown word and what may have been meant.
-pub(super) fn suggest(written: &str, known: &[&str]) -> String {
+pub(crate) fn suggest(written: &str, known: &[&str]) -> String {
     let near = known.iter().map(|name| (distance(written, name), name)).min();
     match near {
         Some((far, name)) if far <= 2.min(name.len() / 2) => format!("did you mean `{name}`?"),
@@ -117,7 +117,7 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
 }
 
 /// A word from a file, short enough for a message.
-pub(super) fn shown(word: &str) -> String {
+pub(crate) fn shown(word: &str) -> String {
     let plain: String = word.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if word.chars().nth(60).is_some() { format!("`{plain}…`") } else { format!("`{plain}`") }
 }

@@ -127,6 +127,8 @@ impl Test {
             (Read::Tools(used), Self::Ne(_)) => fold(used.keys(), Mode::Every, |tool| self.tool(tool), true),
             (Read::Tools(used), _) => fold(used.keys(), Mode::Any, |tool| self.tool(tool), false),
             (Read::Labels(_), _) => spread(value, mode, |item| self.label(item.text()?, mode)),
+            (Read::Words(_), Self::Ne(_)) => spread(value, Mode::Every, |item| self.element(item)),
+            (Read::Words(_), _) => spread(value, mode, |item| self.element(item)),
             // An ALLOW names what may be in a list: a part of an element's text is not the element.
             (Read::Value(Value::Array(_)) | Read::Parties(_), _) if mode == Mode::Every => {
                 spread(value, mode, |item| self.element(item))
@@ -234,6 +236,7 @@ fn spread(value: Read<'_>, mode: Mode, test: impl Fn(Item<'_>) -> Holds) -> Hold
         Read::Text(text) => test(Item::Text(text)),
         Read::Count(count) => test(Item::Count(count)),
         Read::Held(words) => fold(words.iter(), mode, |word| test(Item::Text(word)), false),
+        Read::Words(words) => fold(words.iter(), mode, |word| test(Item::Text(word)), mode == Mode::Every),
         Read::Parties(parties) => fold(parties.iter(), mode, |party| test(Item::Text(&party.id)), false),
         Read::Tools(used) => fold(used.keys(), mode, |tool| test(Item::Text(tool.tool())), false),
         Read::Labels(sets) => {

@@ -18,7 +18,7 @@ pub mod matching;
 pub mod rule;
 pub mod set;
 pub mod syntax;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use ambiguous::{Ambiguity, Known};
 pub use conflicts::{Conflict, Side};

@@ -7,6 +7,7 @@ use super::fault::{Fault, Faults, Place, shown};
 use super::rule::{Classification, Rule};
 use super::syntax::{self, File, Located, WrittenDefault};
 use crate::decision::{Decision, PolicyRef};
+use crate::detect::Level;
 use crate::names::{RuleId, ToolName};
 
 /// A set of policy files that loaded as a whole.
@@ -21,6 +22,7 @@ pub struct PolicySet {
     default_reason: Option<Arc<str>>,
     reference: PolicyRef,
     internal_domains: Vec<Arc<str>>,
+    unclassified: Level,
     files: Vec<(Arc<str>, PolicyRef)>,
 }
 
@@ -127,6 +129,13 @@ impl PolicySet {
         &self.internal_domains
     }
 
+    /// The level of data whose source declares none and in which no detector finds anything: the highest that a
+    /// file writes, and RESTRICTED where none does (`R2.default`).
+    #[must_use]
+    pub const fn unclassified(&self) -> Level {
+        self.unclassified
+    }
+
     /// Every rule with where it is written, in the order of [`Self::rules`].
     pub(super) fn located(&self) -> impl Iterator<Item = (&Rule, &Written)> {
         self.rules.iter().zip(&self.written)
@@ -141,6 +150,8 @@ impl PolicySet {
             read.iter().flat_map(|file| file.internal_domains.iter().cloned()).collect();
         internal_domains.sort();
         internal_domains.dedup();
+        let unclassified =
+            read.iter().filter_map(|file| file.unclassified).max().unwrap_or(Level::Restricted);
         let (mut rules, mut written) = (Vec::new(), Vec::new());
         for file in read {
             for Located { mut rule, at, names } in file.rules {
@@ -158,6 +169,7 @@ impl PolicySet {
             default_reason: default.reason,
             reference: PolicyRef { digest, ..by },
             internal_domains,
+            unclassified,
             files: names,
         }
     }

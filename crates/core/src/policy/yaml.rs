@@ -12,22 +12,22 @@ use serde_json::{Number, Value};
 use super::fault::{Faults, Place, shown};
 
 /// A policy file is at most this long, in bytes.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// Lists and maps are nested at most this deep.
-pub(super) const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 /// Anchors and aliases of one file stand for at most this many values.
-pub(super) const MAX_COPIED: usize = 100_000;
+pub(crate) const MAX_COPIED: usize = 100_000;
 
 /// A value, and where it is written.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Place,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) at: Place,
+    pub(crate) kind: Kind,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool(bool),
     Number(Number),
@@ -38,14 +38,14 @@ pub(super) enum Kind {
 
 /// A key, and where it is written.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) text: String,
-    pub(super) at: Place,
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) at: Place,
 }
 
 impl Node {
     /// The value as JSON.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Bool(b) => Value::Bool(*b),
@@ -59,7 +59,7 @@ impl Node {
     }
 
     /// What it is, for messages.
-    pub(super) const fn kind_name(&self) -> &'static str {
+    pub(crate) const fn kind_name(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "nothing",
             Kind::Bool(_) => "true or false",
@@ -88,7 +88,7 @@ impl Node {
 }
 
 /// Reads a file; `None` when it has no readable content. Faults that leave a value readable do not stop it.
-pub(super) fn parse(bytes: &[u8], faults: &mut Faults) -> Option<Node> {
+pub(crate) fn parse(bytes: &[u8], faults: &mut Faults) -> Option<Node> {
     if bytes.len() > MAX_BYTES {
         faults.add_with_hint(
             Place::WHOLE,

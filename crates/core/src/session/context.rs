@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::entry::{Entry, Intent, Opened, What};
 use super::principal::Change;
-use crate::action::Action;
+use crate::action::{Action, Effect};
 use crate::decision::{Decision, Ruling};
 use crate::identity::Identity;
 use crate::lifecycle::{Input, Lifecycle, Limits, Output, State, Transition};
 use crate::names::{ActionId, ToolName};
+use crate::origin::{Seen, assess};
 use crate::time::Time;
 
 /// What rules call the set of classifications of data the session has seen.
@@ -28,6 +29,8 @@ pub struct Context {
     tracked: BTreeMap<ActionId, Tracked>,
     submitted: u64,
     denied: u64,
+    /// Where values come from.
+    seen: Seen,
     limits: Limits,
     last: Time,
 }
@@ -70,6 +73,7 @@ impl Context {
     #[must_use]
     pub fn new(opened: Opened, at: Time, limits: Limits) -> Self {
         let labels = opened.labels.clone();
+        let seen = Seen::new(&opened.human, opened.request.as_deref());
         Self {
             opened,
             labels,
@@ -78,6 +82,7 @@ impl Context {
             tracked: BTreeMap::new(),
             submitted: 0,
             denied: 0,
+            seen,
             limits,
             last: at,
         }
@@ -89,24 +94,32 @@ impl Context {
     /// The entry does not fit.
     pub fn replay(&mut self, entry: &Entry) -> Result<Change, Inconsistent> {
         self.last = self.last.max(entry.at);
+        if entry.erased {
+            self.forgot();
+        }
         match &entry.what {
             What::Submitted { action, .. } if self.tracked.contains_key(&action.id) => {
                 Err(Inconsistent(format!("action {} was submitted twice", action.id)))
             }
             What::Submitted { action, identity, transition } => {
-                let change = self.note(&action.tool, transition);
+                let change = self.note(action, transition);
                 self.track(action, identity, transition);
                 self.replay_transition(&action.id, transition, entry.at)?;
                 Ok(change)
             }
             What::Moved { action, transition } => {
-                let tool = self.tool_of(action)?;
-                let change = self.note(&tool, transition);
+                let known = self.action_of(action)?;
+                let change = self.note(&known, transition);
                 self.replay_transition(action, transition, entry.at)?;
                 Ok(change)
             }
             other => self.apply(other, entry.at),
         }
+    }
+
+    /// A text of the session was erased: what is not found in the others may have stood in it.
+    pub fn forgot(&mut self) {
+        self.seen.forgot();
     }
 
     /// Takes an entry in that concerns no action's life.
@@ -117,7 +130,12 @@ impl Context {
         self.last = self.last.max(at);
         match what {
             What::Opened(_) => Err(Inconsistent("the session was opened twice".into())),
-            What::Turn { .. } => Ok(Change::default()),
+            What::Turn { text, .. } => {
+                if let Some(text) = text {
+                    self.seen.turn(text);
+                }
+                Ok(Change::default())
+            }
             What::Facts { facts, giver, valid_until } => {
                 for (name, value) in facts {
                     let fact = GivenFact {
@@ -130,7 +148,12 @@ impl Context {
                 }
                 Ok(Change::default())
             }
-            What::Observed { labels, .. } => Ok(self.see(labels)),
+            What::Observed { labels, text, .. } => {
+                if let Some(text) = text {
+                    self.seen.notice(text);
+                }
+                Ok(self.see(labels))
+            }
             What::Submitted { .. } | What::Moved { .. } => {
                 Err(Inconsistent("an action's step was applied as something else".into()))
             }
@@ -145,10 +168,10 @@ impl Context {
         let (life, output) = life.handle(&tracked.action, input, now);
         tracked.life = life;
         let change = if let Output::Record(transition) = &output {
-            let tool = tracked.action.tool.clone();
+            let action = Arc::clone(&tracked.action);
             self.last = self.last.max(now);
             self.remember_ruling(id, transition);
-            self.note(&tool, transition)
+            self.note(&action, transition)
         } else {
             self.forget_if_over(id);
             Change::default()
@@ -199,10 +222,10 @@ impl Context {
         Ok(())
     }
 
-    fn tool_of(&self, id: &ActionId) -> Result<ToolName, Inconsistent> {
+    fn action_of(&self, id: &ActionId) -> Result<Arc<Action>, Inconsistent> {
         let tracked =
             self.tracked.get(id).ok_or_else(|| Inconsistent(format!("action {id} is not known")))?;
-        Ok(tracked.action.tool.clone())
+        Ok(Arc::clone(&tracked.action))
     }
 
     fn remember_ruling(&mut self, id: &ActionId, transition: &Transition) {
@@ -223,19 +246,29 @@ impl Context {
     }
 
     /// What a transition changes in what rules read.
-    fn note(&mut self, tool: &ToolName, transition: &Transition) -> Change {
+    fn note(&mut self, action: &Action, transition: &Transition) -> Change {
         match transition {
             Transition::Ruled(ruling) if ruling.decision == Decision::Allow => {
-                *self.actions.entry(tool.clone()).or_default() += 1;
+                *self.actions.entry(action.tool.clone()).or_default() += 1;
+                if action.contract.effect != Effect::Read {
+                    // What a ruling takes is taken when it is appended.
+                    let origins = assess(action, &self.seen);
+                    self.seen.permitted(&origins);
+                }
                 let mut change = self.set(&ruling.sets);
-                change.permitted = Some(tool.clone());
+                change.permitted = Some(action.tool.clone());
                 change
             }
             Transition::Ruled(ruling) | Transition::Resolved(ruling) if ruling.decision == Decision::Deny => {
                 self.denied += 1;
                 Change::default()
             }
-            Transition::Outcome { outcome, .. } => self.see(&outcome.labels),
+            Transition::Outcome { outcome, .. } => {
+                for text in [&outcome.output, &outcome.error].into_iter().flatten() {
+                    self.seen.output(action, text);
+                }
+                self.see(&outcome.labels)
+            }
             _ => Change::default(),
         }
     }
@@ -284,6 +317,12 @@ impl Context {
     #[must_use]
     pub const fn labels(&self) -> &BTreeSet<Arc<str>> {
         &self.labels
+    }
+
+    /// Where values come from, as far as the session has seen.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// The fact of this name, stale ones included.

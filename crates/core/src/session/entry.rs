@@ -19,6 +19,8 @@ pub struct Entry {
     pub at: Time,
     /// What.
     pub what: What,
+    /// A text of it was erased since: what it said is no longer known.
+    pub erased: bool,
 }
 
 /// The kinds of things that happen in a session.
@@ -30,6 +32,8 @@ pub enum What {
     Turn {
         /// Who reported it.
         host: Arc<str>,
+        /// What the user said.
+        text: Option<Arc<str>>,
     },
     /// Somebody entitled gave facts.
     Facts {
@@ -62,6 +66,8 @@ pub enum What {
         source: Arc<str>,
         /// What its source's data is labelled.
         labels: BTreeSet<Arc<str>>,
+        /// What it says.
+        text: Option<Arc<str>>,
     },
 }
 

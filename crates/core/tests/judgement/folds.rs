@@ -91,14 +91,14 @@ impl Life {
             Happens::Facts(n) => self.note(facts(&[(["a", "b", "c"][usize::from(*n)], json!(n))], self.now)),
             Happens::Observed(n) => {
                 let labels = [["PUBLIC", "SECRET", "PII"][usize::from(*n)].into()].into();
-                self.note(What::Observed { source: "tools/list files".into(), labels });
+                self.note(What::Observed { source: "tools/list files".into(), labels, text: None });
             }
         }
     }
 
     fn note(&mut self, what: What) {
         let change = self.context.apply(&what, self.now).unwrap();
-        self.chain.push(Entry { at: self.now, what });
+        self.chain.push(Entry { at: self.now, what, erased: false });
         self.changes.push(change);
     }
 
@@ -111,7 +111,7 @@ impl Life {
         let (output, change) = self.context.submit(&action, &identity, Arc::new(ruling), self.now);
         let Output::Record(transition) = output else { return };
         let what = What::Submitted { action: Arc::clone(&action), identity, transition };
-        self.chain.push(Entry { at: self.now, what });
+        self.chain.push(Entry { at: self.now, what, erased: false });
         self.changes.push(change);
         let _ = self.context.handle(&action.id, Input::Recorded, self.now);
     }
@@ -119,7 +119,11 @@ impl Life {
     fn advance(&mut self, id: &ActionId, input: Input) {
         let (output, change) = self.context.handle(id, input, self.now);
         let Output::Record(transition) = output else { return };
-        self.chain.push(Entry { at: self.now, what: What::Moved { action: id.clone(), transition } });
+        self.chain.push(Entry {
+            at: self.now,
+            what: What::Moved { action: id.clone(), transition },
+            erased: false,
+        });
         self.changes.push(change);
         let _ = self.context.handle(id, Input::Recorded, self.now);
     }
@@ -242,7 +246,7 @@ fn a_principal_s_mark_only_rises_until_somebody_lowers_it_and_counters_stay() {
 #[test]
 fn an_entry_about_an_unknown_action_or_a_second_beginning_is_inconsistent() {
     let mut context = begin();
-    let entry = |what| Entry { at: second(1), what };
+    let entry = |what| Entry { at: second(1), what, erased: false };
     let moved =
         What::Moved { action: "act_9".into(), transition: countersign_core::lifecycle::Transition::TimedOut };
     assert!(context.replay(&entry(moved)).is_err());

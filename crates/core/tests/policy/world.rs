@@ -132,6 +132,7 @@ impl World {
             policy,
             environment: &environment,
             now: NOW,
+            memo: &Memo::default(),
         };
         let mut read = BTreeSet::new();
         let holds = policy.rules()[0].matches(&question, &mut read);

@@ -2,13 +2,17 @@
 
 pub(crate) mod approvals;
 pub(crate) mod completions;
+pub(crate) mod contract;
 pub(crate) mod doctor;
+pub(crate) mod drift;
 pub(crate) mod halt;
 pub(crate) mod import;
 pub(crate) mod keys;
+pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod quickstart;
 pub(crate) mod receipt;
+pub(crate) mod simulate;
 pub(crate) mod up;
 pub(crate) mod wrap;
 
@@ -59,9 +63,13 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CommandEr
         Command::Import(args) => import::run(&args, context),
         Command::Keys(args) => keys::run(args, context),
         Command::Policy(args) => policy::run(args, context),
+        Command::Contract(args) => contract::run(args, context).await,
+        Command::Simulate(args) => simulate::run(&args, context),
         Command::Approvals(args) => approvals::run(args, context).await,
         Command::Halt(args) => halt::run(args, context).await,
         Command::Receipt(args) => receipt::run(args, context).await,
+        Command::Model(args) => model::run(args, context).await,
+        Command::Drift(args) => drift::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Completions(args) => completions::run(&args, context),
         Command::SampleServer(args) => match sample::run(args).await {

@@ -66,6 +66,7 @@ impl TryFrom<Read> for Config {
             groups: held.groups,
             upstreams,
             wrappers,
+            contracts: file.contracts.map(|contracts| within(&folder, &contracts)),
             hosts,
             hold: Duration::from_secs(hold),
             max_body,

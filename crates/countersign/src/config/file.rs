@@ -38,6 +38,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) wrappers: Entries<Wrapper>,
     #[serde(default)]
+    pub(super) contracts: Option<PathBuf>,
+    #[serde(default)]
     pub(super) hold: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) limits: Limits,

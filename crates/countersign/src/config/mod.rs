@@ -30,11 +30,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::contract::{self, file::Overrides};
 use countersign_core::decide::Environment;
 use countersign_core::lifecycle::Limits;
 use countersign_core::policy::Fault;
 use countersign_core::time::Span;
-use countersign_gateway::settings::{LocalIdentity, Settings, Wrapper};
+use countersign_gateway::contracts::Contracts;
+use countersign_gateway::settings::{LocalIdentity, Settings, UpstreamSettings, Wrapper};
 use countersign_receipt::keys::KeySet;
 
 use crate::error::CommandError;
@@ -58,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) policies: Vec<PathBuf>,
     /// Who is behind a user id on the Unix socket.
     pub(crate) local: Vec<LocalIdentity>,
+    /// The file of reviewed contracts.
+    pub(crate) contracts: Option<PathBuf>,
     /// What is odd in the file and forbids nothing.
     pub(crate) oddities: Vec<Fault>,
     tokens: Vec<Token>,
@@ -114,10 +118,12 @@ impl Config {
         Self::try_from(Read { path: path.to_owned(), folder, file })
     }
 
-    /// What the gateway is told. Reads token files and the environment variables named by `from_env`.
+    /// What the gateway is told. Reads token files, the environment variables named by `from_env` and the reviewed
+    /// contracts.
     ///
     /// # Errors
-    /// A token or variable is missing, unfit or open to others, or a token has two roles.
+    /// A token or variable is missing, unfit or open to others, a token has two roles, or the reviewed contracts are
+    /// faulty.
     pub(crate) fn gateway(&self, keys: KeySet) -> Result<Settings, CommandError> {
         let mut faults = Faults::of(&self.file);
         let credentials = credentials::read(&self.tokens, &mut faults);
@@ -131,12 +137,35 @@ impl Config {
             local: self.local.clone(),
             upstreams,
             wrappers: self.wrappers.clone(),
+            contracts: Arc::new(Contracts::new(self.reviewed()?)),
             hold: self.hold,
             max_body: self.max_body,
             hosts: self.hosts.clone(),
             keys,
             own_uid: own_uid(),
         })
+    }
+
+    /// The contracts that a person has reviewed; none where the configuration names no file of them.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something in it is wrong: then everything that is.
+    pub(crate) fn reviewed(&self) -> Result<Overrides, CommandError> {
+        self.contracts.as_deref().map_or_else(|| Ok(Overrides::default()), reviewed)
+    }
+
+    /// The upstreams as they are connected to. Reads the environment variables named by `from_env`, and no token.
+    ///
+    /// # Errors
+    /// A variable is missing.
+    pub(crate) fn connections(&self) -> Result<BTreeMap<String, UpstreamSettings>, CommandError> {
+        let mut faults = Faults::of(&self.file);
+        let upstreams = upstreams::resolve(&self.upstreams, |name| std::env::var(name).ok(), &mut faults);
+        if faults.is_empty() {
+            return Ok(upstreams);
+        }
+        let what = format!("the upstreams that {} names cannot be reached", self.file.display());
+        Err(CommandError::configuration(what).faults(faults.into_sorted()))
     }
 
     /// What the engine is told.
@@ -188,6 +217,23 @@ impl Config {
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.listen)
     }
+}
+
+/// Reads a file of reviewed contracts.
+///
+/// # Errors
+/// It cannot be read, or something in it is wrong: then everything that is.
+pub(crate) fn reviewed(path: &Path) -> Result<Overrides, CommandError> {
+    let bytes = fs::read(path).map_err(|error| {
+        let what = format!("the reviewed contracts {} cannot be read", path.display());
+        CommandError::configuration(what)
+            .cause(&error)
+            .hint("`countersign contract review --out FILE` writes one")
+    })?;
+    contract::file::read(&path.display().to_string(), &bytes).map_err(|faults| {
+        let what = format!("the reviewed contracts {} cannot be used", path.display());
+        CommandError::configuration(what).faults(faults)
+    })
 }
 
 /// The user id of this process.

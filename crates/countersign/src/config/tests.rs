@@ -126,6 +126,7 @@ upstreams:
   editor: {{ wrapped: true, labels: [INTERNAL] }}
 wrappers:
   call_tool: {{ server: /server, tool: /name, arguments: /args }}
+contracts: ./contracts.yaml
 hold: 0
 limits: {{ wait: 60, claim: 30, max_body: 65536, max_dependents: 2, session_idle: 10, fact_validity: 20 }}
 allowed_hosts: [Gate.example.com]
@@ -133,6 +134,7 @@ allowed_hosts: [Gate.example.com]
     ))
     .unwrap_or_else(|faults| panic!("{faults:?}"));
     assert_eq!(config.socket.as_deref(), Some(Path::new("/etc/cs/run/cs.sock")));
+    assert_eq!(config.contracts.as_deref(), Some(Path::new("/etc/cs/contracts.yaml")));
     assert_eq!(config.limits.permit.as_seconds(), 150);
     let mut faults = Faults::of(&config.file);
     let resolved = upstreams::resolve(

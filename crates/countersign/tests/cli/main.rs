@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod contract;
 mod daemon;
+mod drift;
 mod home;
 mod import;
 mod names;
+mod simulate;
 
 use home::Home;
 

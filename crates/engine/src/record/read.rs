@@ -50,7 +50,8 @@ pub fn entry(
     let reader = Reader { receipt: &receipt, disclosed: &disclosed };
     let what = reader.what(known, contract).ok_or_else(|| damaged("it does not say what its kind says"))?;
     let identity = reader.identity();
-    Ok(ReadBack { entry: Entry { at: Time(receipt.at.unix_millis()), what }, identity, receipt })
+    let erased = reader.erased();
+    Ok(ReadBack { entry: Entry { at: Time(receipt.at.unix_millis()), what, erased }, identity, receipt })
 }
 
 /// What is disclosed of a stored receipt; empty when it was erased.
@@ -75,7 +76,9 @@ impl Reader<'_> {
     ) -> Option<What> {
         match self.receipt.kind {
             v1::Kind::Session => self.opened().map(What::Opened),
-            v1::Kind::Turn => Some(What::Turn { host: self.subject_text("host")? }),
+            v1::Kind::Turn => {
+                Some(What::Turn { host: self.subject_text("host")?, text: self.text(place::TURN) })
+            }
             v1::Kind::Facts => self.facts(),
             v1::Kind::Observation => self.observed(),
             v1::Kind::Ruling => self.ruled(known, contract),
@@ -84,6 +87,11 @@ impl Reader<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether something that it committed to is not disclosed any more.
+    fn erased(&self) -> bool {
+        self.receipt.commitments.keys().any(|place| !self.disclosed.contains_key(place))
     }
 
     fn text(&self, place: &str) -> Option<Arc<str>> {
@@ -136,7 +144,8 @@ impl Reader<'_> {
             Plain::List(items) => labels(items),
             _ => return None,
         };
-        Some(What::Observed { source: self.subject_text("source")?, labels: seen })
+        let text = self.text(place::OUTPUT);
+        Some(What::Observed { source: self.subject_text("source")?, labels: seen, text })
     }
 
     fn action_id(&self) -> Option<ActionId> {
@@ -199,8 +208,8 @@ impl Reader<'_> {
             v1::Status::Unknown => Status::Unknown,
             v1::Status::NothingSent => Status::NothingSent,
         };
-        // The texts stay in the ledger: the fold needs what they are labelled, not what they say.
-        let outcome = Outcome { status, labels: labels(&block.labels), output: None, error: None };
+        let (output, error) = (self.text(place::OUTPUT), self.text(place::ERROR));
+        let outcome = Outcome { status, labels: labels(&block.labels), output, error };
         Some(Transition::Outcome { outcome, late: block.late })
     }
 

@@ -116,7 +116,8 @@ fn transition_there_and_back(transition: &Transition, known: bool) -> What {
     let read = there_and_back(draft, known);
     assert_eq!(read.identity, Some(who));
     assert_eq!((read.receipt.face, read.receipt.enforcement), (v1::Face::Mcp, v1::Enforcement::Enforced));
-    let Entry { at, what } = read.entry;
+    let Entry { at, what, erased } = read.entry;
+    assert!(!erased);
     assert_eq!(at, second(5));
     what
 }
@@ -131,11 +132,6 @@ fn said(transition: &Transition) -> Transition {
     match transition {
         Transition::Ruled(ruling) => Transition::Ruled(Arc::new(on_record(ruling))),
         Transition::Resolved(ruling) => Transition::Resolved(Arc::new(on_record(ruling))),
-        // The texts stay in the ledger; the fold needs what they are labelled.
-        Transition::Outcome { outcome, late } => Transition::Outcome {
-            outcome: Outcome { output: None, error: None, ..outcome.clone() },
-            late: *late,
-        },
         other => other.clone(),
     }
 }
@@ -331,12 +327,14 @@ fn the_beginning_of_a_session_reads_back_as_it_was() {
 fn turns_and_observations_read_back_as_they_were() {
     let (session, who) = (session(), who());
     let draft = Draft::turn(source(&session, &who), "desk", &"and March too".into(), second(5));
-    assert!(matches!(there_and_back(draft, false).entry.what, What::Turn { host } if &*host == "desk"));
+    assert!(
+        matches!(there_and_back(draft, false).entry.what, What::Turn { host, text } if &*host == "desk" && text.is_some())
+    );
     let labels: BTreeSet<Arc<str>> = ["PII".into(), "PUBLIC".into()].into();
     for labels in [labels, BTreeSet::new()] {
         let draft =
             Draft::observed(source(&session, &who), "tools/list files", &labels, &"[]".into(), second(5));
-        let What::Observed { source, labels: read } = there_and_back(draft, false).entry.what else {
+        let What::Observed { source, labels: read, text: Some(_) } = there_and_back(draft, false).entry.what else {
             panic!()
         };
         assert_eq!((&*source, read), ("tools/list files", labels));

@@ -259,6 +259,7 @@ fn settings(keys: KeySet) -> Settings {
             ),
         ]),
         wrappers: BTreeMap::new(),
+        contracts: Arc::default(),
         hold: Duration::from_secs(45),
         max_body: 64 * 1024,
         hosts: BTreeSet::new(),

@@ -13,10 +13,12 @@ const DRAWING: &[(&str, &[&str])] = &[
     ("countersign-receipt", &[]),
     ("countersign-engine", &["countersign-core", "countersign-receipt"]),
     ("countersign-store", &["countersign-core", "countersign-engine", "countersign-receipt"]),
+    ("countersign-connect", &["countersign-core", "countersign-engine"]),
     ("countersign-gateway", &["countersign-core", "countersign-engine", "countersign-receipt"]),
     (
         "countersign",
         &[
+            "countersign-connect",
             "countersign-core",
             "countersign-engine",
             "countersign-gateway",

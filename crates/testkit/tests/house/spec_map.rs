@@ -75,7 +75,7 @@ const CLAUSES: &[(&str, &str, &str)] = &[
     ),
     ("R6.deny", "No verifiable identity, no action", ""),
     ("R6.late", "Identity and rules are checked again before a late execution", ""),
-    ("R7", "Drift: distance between the request and the actions", "not in this version"),
+    ("R7", "Drift: distance between the request and the actions", ""),
     ("R8", "Telemetry: OCSF, CEF, OTLP", "not in this version; receipts as JSON lines"),
     ("R9", "Least privilege: credentials minted for one operation", "not in this version"),
 ];

@@ -221,7 +221,11 @@ fn check_kind(fact: &Fact, test: &Test, at: Place, faults: &mut Faults) {
         facts::Kind::Any => return,
         facts::Kind::Number => ("a number", !textual && fits(Value::is_number)),
         facts::Kind::Text => ("a text", !ordered && fits(Value::is_string)),
-        facts::Kind::Held | facts::Kind::Parties | facts::Kind::Tools | facts::Kind::Labels => {
+        facts::Kind::Held
+        | facts::Kind::Parties
+        | facts::Kind::Tools
+        | facts::Kind::Labels
+        | facts::Kind::Words => {
             ("a list of texts", !ordered && !matches!(test, Test::External(_)) && fits(Value::is_string))
         }
     };

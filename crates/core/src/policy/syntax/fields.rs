@@ -5,18 +5,18 @@ use crate::policy::yaml::{Key, Kind, Node};
 
 /// A map whose keys are all known.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'n>(&'n [(Key, Node)]);
+pub(crate) struct Fields<'n>(&'n [(Key, Node)]);
 
 /// A value with the word before it.
 #[derive(Clone, Copy)]
-pub(super) struct Field<'n> {
-    pub(super) key: &'n Key,
-    pub(super) node: &'n Node,
+pub(crate) struct Field<'n> {
+    pub(crate) key: &'n Key,
+    pub(crate) node: &'n Node,
 }
 
 impl<'n> Fields<'n> {
     /// Opens a map; unknown keys are faults, and the known ones can be read none the less.
-    pub(super) fn open(node: &'n Node, what: &str, known: &[&str], faults: &mut Faults) -> Option<Self> {
+    pub(crate) fn open(node: &'n Node, what: &str, known: &[&str], faults: &mut Faults) -> Option<Self> {
         let entries = entries(node, node.at, what, faults)?;
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
             faults.add_with_hint(
@@ -28,16 +28,16 @@ impl<'n> Fields<'n> {
         Some(Self(entries))
     }
 
-    pub(super) const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn get(self, name: &str) -> Option<Field<'n>> {
+    pub(crate) fn get(self, name: &str) -> Option<Field<'n>> {
         self.0.iter().find(|(key, _)| key.text == name).map(|(key, node)| Field { key, node })
     }
 
     /// One of two words for the same thing.
-    pub(super) fn either(self, name: &str, alias: &str, faults: &mut Faults) -> Option<Field<'n>> {
+    pub(crate) fn either(self, name: &str, alias: &str, faults: &mut Faults) -> Option<Field<'n>> {
         match (self.get(name), self.get(alias)) {
             (Some(first), Some(second)) => {
                 let message = format!("`{alias}` is another word for `{name}`, and both are written");
@@ -50,12 +50,12 @@ impl<'n> Fields<'n> {
 }
 
 impl<'n> Field<'n> {
-    pub(super) fn name(self) -> &'n str {
+    pub(crate) fn name(self) -> &'n str {
         &self.key.text
     }
 
     /// Where to point at: the value, or the key when there is no value.
-    pub(super) const fn at(self) -> Place {
+    pub(crate) const fn at(self) -> Place {
         match self.node.kind {
             Kind::Null => self.key.at,
             _ => self.node.at,
@@ -63,7 +63,7 @@ impl<'n> Field<'n> {
     }
 
     /// A text that is not empty.
-    pub(super) fn text(self, faults: &mut Faults) -> Option<&'n str> {
+    pub(crate) fn text(self, faults: &mut Faults) -> Option<&'n str> {
         match &self.node.kind {
             Kind::Text(text) if text.trim().is_empty() => {
                 faults.add(self.at(), format!("{} is empty", shown(self.name())));
@@ -80,7 +80,7 @@ impl<'n> Field<'n> {
     }
 
     /// A text or a list of texts; neither the list nor a text in it is empty.
-    pub(super) fn texts(self, faults: &mut Faults) -> Option<Vec<(&'n str, Place)>> {
+    pub(crate) fn texts(self, faults: &mut Faults) -> Option<Vec<(&'n str, Place)>> {
         let Kind::List(items) = &self.node.kind else {
             if !matches!(self.node.kind, Kind::Text(_) | Kind::Number(_) | Kind::Bool(_)) {
                 return self.expected("a text or a list of texts", faults);
@@ -97,7 +97,7 @@ impl<'n> Field<'n> {
         (texts.len() == items.len()).then_some(texts)
     }
 
-    pub(super) fn integer(self, faults: &mut Faults) -> Option<i64> {
+    pub(crate) fn integer(self, faults: &mut Faults) -> Option<i64> {
         match &self.node.kind {
             Kind::Number(n) if n.is_i64() => n.as_i64(),
             Kind::Number(n) => {
@@ -111,18 +111,18 @@ impl<'n> Field<'n> {
         }
     }
 
-    pub(super) fn map(self, faults: &mut Faults) -> Option<&'n [(Key, Node)]> {
+    pub(crate) fn map(self, faults: &mut Faults) -> Option<&'n [(Key, Node)]> {
         entries(self.node, self.at(), &shown(self.name()), faults)
     }
 
-    pub(super) fn expected<T>(self, what: &str, faults: &mut Faults) -> Option<T> {
+    pub(crate) fn expected<T>(self, what: &str, faults: &mut Faults) -> Option<T> {
         let message = format!("{} takes {what}, not {}", shown(self.name()), self.node.kind_name());
         faults.add(self.at(), message);
         None
     }
 
     /// One word of a closed list, in any case of letters.
-    pub(super) fn word<T: Copy>(self, known: &[(&str, T)], faults: &mut Faults) -> Option<T> {
+    pub(crate) fn word<T: Copy>(self, known: &[(&str, T)], faults: &mut Faults) -> Option<T> {
         let written = self.text(faults)?;
         let found = known.iter().find(|(word, _)| word.eq_ignore_ascii_case(written));
         if found.is_none() {

@@ -4,7 +4,7 @@
 //! values of an expected kind. What the language means is described in the book, chapter *Policy files*.
 
 mod conditions;
-mod fields;
+pub(crate) mod fields;
 mod rules;
 
 use std::sync::Arc;
@@ -19,11 +19,12 @@ use super::fault::{Faults, Place, shown};
 use super::rule::Rule;
 use super::yaml::{self, Kind, Node};
 use crate::decision::{Approvers, Decision, PolicyRef};
+use crate::detect::Level;
 use crate::names::RuleId;
 
 /// The version of the syntax.
 const VERSION: i64 = 1;
-const KEYS: [&str; 5] = ["version", "policy", "default", "internal_domains", "rules"];
+const KEYS: [&str; 6] = ["version", "policy", "default", "internal_domains", "unclassified", "rules"];
 
 /// One policy file, read.
 #[derive(Clone, Debug)]
@@ -35,10 +36,18 @@ pub struct File {
     /// Whether there is a default at all, understood or not.
     pub(super) has_default: bool,
     pub(super) internal_domains: Vec<Arc<str>>,
+    pub(super) unclassified: Option<Level>,
     pub(super) rules: Vec<Located>,
     /// Where each rule's id is written, those of faulty rules included.
     pub(super) ids: Vec<(RuleId, Place)>,
 }
+
+const LEVELS: [(&str, Level); 4] = [
+    ("PUBLIC", Level::Public),
+    ("INTERNAL", Level::Internal),
+    ("CONFIDENTIAL", Level::Confidential),
+    ("RESTRICTED", Level::Restricted),
+];
 
 /// What happens to actions of which no rule speaks, as a file writes it.
 #[derive(Clone, Debug)]
@@ -87,6 +96,7 @@ fn top(root: &Node, bytes: &[u8], faults: &mut Faults) -> Option<File> {
     let default = written.and_then(|field| default(field, faults));
     let internal_domains =
         fields.get("internal_domains").map(|field| domains(field, faults)).unwrap_or_default();
+    let unclassified = fields.get("unclassified").and_then(|field| field.word(&LEVELS, faults));
     let (mut rules, mut ids) = (Vec::new(), Vec::new());
     if let Some(field) = fields.get("rules") {
         match &field.node.kind {
@@ -98,7 +108,7 @@ fn top(root: &Node, bytes: &[u8], faults: &mut Faults) -> Option<File> {
         }
     }
     let (name, has_default) = (Arc::clone(faults.file()), written.is_some());
-    Some(File { name, policy, default, has_default, internal_domains, rules, ids })
+    Some(File { name, policy, default, has_default, internal_domains, unclassified, rules, ids })
 }
 
 fn version(fields: Fields<'_>, at: Place, faults: &mut Faults) {
@@ -141,7 +151,7 @@ fn stem(name: &str) -> Arc<str> {
 }
 
 /// The SHA-256 of `bytes` in lower hex.
-pub(super) fn hex_digest(bytes: &[u8]) -> String {
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -6,6 +6,7 @@ mod show;
 mod verify;
 mod words;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::names::{Chain, SessionId};
@@ -52,7 +53,15 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
 /// # Errors
 /// There is none, or it cannot be read.
 pub(crate) fn open(config: &Config, key: Option<&DisclosureKey>) -> Result<Sqlite, CommandError> {
-    Sqlite::open_read_only(&config.store, key).map_err(|error| unopened(&error))
+    open_at(&config.store, key)
+}
+
+/// The same of a ledger's file.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(crate) fn open_at(file: &Path, key: Option<&DisclosureKey>) -> Result<Sqlite, CommandError> {
+    Sqlite::open_read_only(file, key).map_err(|error| unopened(&error))
 }
 
 /// What is wrong with a ledger, and what to do.
@@ -74,7 +83,10 @@ pub(crate) fn unread(error: &LedgerError) -> CommandError {
 }
 
 /// Hands every receipt that a query finds to `each`, in order, a page at a time.
-async fn each(
+///
+/// # Errors
+/// The ledger cannot be read, or `each` fails.
+pub(crate) async fn each(
     ledger: &Sqlite,
     mut query: Query,
     mut each: impl FnMut(&Stored) -> Result<(), CommandError>,

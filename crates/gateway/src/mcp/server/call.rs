@@ -8,7 +8,6 @@ use countersign_core::action::{Action, Arguments};
 use countersign_core::decision::Step;
 use countersign_core::lifecycle::Spent;
 use countersign_core::names::{ActionId, SessionId, ToolName};
-use countersign_core::policy::RuleAction;
 use countersign_core::session::{Outcome, Status};
 use countersign_engine::{
     Caller, Mediator, Proceed, Proceeding, Refusal, Report, Settled, Submission, Suspended, Unrecorded,
@@ -77,7 +76,7 @@ impl Gateway {
                     .await;
             }
         };
-        self.know_schema(&incoming, &unwrapped.tool).await;
+        self.know_tool(&incoming, &unwrapped.tool).await;
         let submission = self.submission(&incoming, &unwrapped);
         if let Some(reason) =
             self.unclear_name(&owner(incoming.caller, incoming.session), &submission.tool).await
@@ -130,18 +129,16 @@ impl Gateway {
         Ok(())
     }
 
-    /// An edit needs to know what the tool takes; nothing else does, so nothing else waits for the server.
-    async fn know_schema(&self, incoming: &Incoming<'_>, tool: &ToolName) {
+    /// What a tool does is read from its definition: its server is asked before the first call that needs it. One that
+    /// does not answer leaves what is declared, and unknown where nothing is.
+    async fn know_tool(&self, incoming: &Incoming<'_>, tool: &ToolName) {
         let policy = Arc::clone(&self.0.engine.governing().policy);
-        let may_edit = policy
-            .rules()
-            .iter()
-            .any(|rule| matches!(rule.action, Some(RuleAction::Modify(_))) && rule.concerns(tool));
-        if may_edit && self.0.settings.upstreams.contains_key(tool.upstream()) {
-            let owner = owner(incoming.caller, incoming.session);
-            if let Err(error) = self.catalogue(incoming.route, &owner, tool.upstream()).await {
-                tracing::debug!(%tool, %error, "its input schema is not known");
-            }
+        if policy.always_forbids(tool) || !self.0.settings.upstreams.contains_key(tool.upstream()) {
+            return;
+        }
+        let owner = owner(incoming.caller, incoming.session);
+        if let Err(error) = self.catalogue(incoming.route, &owner, tool.upstream()).await {
+            tracing::warn!(%tool, %error, "its definition is not known: its contract is what the configuration declares");
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use countersign_core::action::Contract;
+use countersign_core::contract::derive::Definition;
 use countersign_core::names::{SessionId, ToolName};
 use countersign_engine::Caller;
 use serde_json::value::RawValue;
@@ -10,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{CatalogueKey, Gateway, Route, SEPARATOR, locked, owner};
 use crate::mcp::upstream::{Owner, UpstreamError};
+use crate::settings::Settings;
 
 /// The tools of one upstream as one owner sees them.
 #[derive(Debug, Default)]
@@ -20,19 +23,20 @@ pub struct Catalogue {
 #[derive(Debug)]
 struct Tool {
     definition: Map<String, Value>,
-    schema: Option<Arc<Value>>,
+    contract: Arc<Contract>,
 }
 
 impl Catalogue {
-    fn read(listed: &[Box<RawValue>]) -> Self {
+    fn read(upstream: &str, listed: &[Box<RawValue>], settings: &Settings) -> Self {
         let mut tools = BTreeMap::new();
         for text in listed {
             let Ok(Value::Object(definition)) = countersign_core::json::parse(text.get()) else { continue };
             let Some(name) = definition.get("name").and_then(Value::as_str).map(str::to_owned) else {
                 continue;
             };
-            let schema = definition.get("inputSchema").cloned().map(Arc::new);
-            tools.insert(name, Tool { definition, schema });
+            let contract =
+                settings.learn(&ToolName::new(upstream, name.as_str()), &defined(&name, &definition));
+            tools.insert(name, Tool { definition, contract });
         }
         Self { tools }
     }
@@ -42,10 +46,20 @@ impl Catalogue {
         self.tools.keys().map(String::as_str)
     }
 
-    /// A tool's input schema.
+    /// What a tool does; `None` when its server did not list it.
     #[must_use]
-    pub fn schema(&self, tool: &str) -> Option<Arc<Value>> {
-        self.tools.get(tool)?.schema.clone()
+    pub fn contract(&self, tool: &str) -> Option<Arc<Contract>> {
+        self.tools.get(tool).map(|tool| Arc::clone(&tool.contract))
+    }
+}
+
+/// A listed tool as the derivation reads it.
+fn defined<'a>(name: &'a str, definition: &'a Map<String, Value>) -> Definition<'a> {
+    Definition {
+        name,
+        description: definition.get("description").and_then(Value::as_str).unwrap_or_default(),
+        input_schema: definition.get("inputSchema"),
+        annotations: definition.get("annotations"),
     }
 }
 
@@ -127,7 +141,7 @@ impl Gateway {
             }
             _ => self.0.pool.list_tools(owner, upstream).await?,
         };
-        let catalogue = Arc::new(Catalogue::read(&listed));
+        let catalogue = Arc::new(Catalogue::read(upstream, &listed, &self.0.settings));
         self.learn(upstream, &catalogue);
         locked(&self.0.tools).insert(self.catalogue_key(owner, upstream), Arc::clone(&catalogue));
         Ok(catalogue)

@@ -145,15 +145,11 @@ impl Gateway {
         self.0.pool.stop_all().await;
     }
 
-    /// What is known about a tool: what was declared, and the input schema its server gave, where it was listed.
+    /// What is known about a tool: by its definition as this owner's server lists it, else what is declared.
     fn contract(&self, owner: &Owner, tool: &ToolName) -> Arc<Contract> {
-        let declared = self.0.settings.contract(tool);
-        let schema =
-            self.catalogue_if_known(owner, tool.upstream()).and_then(|tools| tools.schema(tool.tool()));
-        match schema {
-            Some(schema) => Arc::new(Contract { input_schema: Some(schema), ..(*declared).clone() }),
-            None => declared,
-        }
+        let catalogue = self.catalogue_if_known(owner, tool.upstream());
+        let listed = catalogue.and_then(|catalogue| catalogue.contract(tool.tool()));
+        listed.unwrap_or_else(|| self.0.settings.declared(tool))
     }
 
     /// Sends a request to an upstream, over the wrapped connection where there is one.

@@ -1,0 +1,281 @@
+//! Records: what an output says about things, field by field, each field with whoever can write it.
+
+use serde_json::Value;
+
+use super::fields::{self, Class, MAX_VALUE};
+use super::output::Tree;
+use super::text::{number, plain};
+use crate::contract::words::Nouns;
+use crate::contract::{Output, Shape, Store, Writer};
+
+/// The most records that are taken from one output; beyond it the index is incomplete.
+const MAX_RECORDS: usize = 4096;
+/// The most fields of one record.
+const MAX_FIELDS: usize = 256;
+
+/// One thing that an output tells of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Record {
+    /// Which output, counted from the session's beginning.
+    pub(crate) source: usize,
+    /// What kind of thing.
+    pub(crate) nouns: Nouns,
+    /// Who keeps it.
+    pub(crate) store: Store,
+    /// Whether the user wrote it.
+    pub(crate) mine: bool,
+    /// Short values.
+    pub(crate) fields: Vec<Field>,
+}
+
+/// One value of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Field {
+    pub(crate) name: Box<str>,
+    pub(crate) class: Class,
+    /// Folded as [`plain`].
+    pub(crate) text: Box<str>,
+    pub(crate) number: Option<f64>,
+    pub(crate) writer: Writer,
+}
+
+/// A longer text of an output.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Prose {
+    /// The record it belongs to, counted within its output.
+    pub(crate) record: usize,
+    pub(crate) text: String,
+    pub(crate) writer: Writer,
+}
+
+/// What an output tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) records: Vec<Record>,
+    pub(crate) prose: Vec<Prose>,
+    /// Something was too much and left out.
+    pub(crate) cut: bool,
+}
+
+/// What is known of an output before it is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) source: usize,
+    pub(crate) nouns: Nouns,
+    pub(crate) output: &'a Output,
+    /// Whether a value names the user.
+    pub(crate) is_self: &'a dyn Fn(&str) -> bool,
+}
+
+/// Reads what an output tells, and says who can have written it.
+pub(crate) fn told(tree: &Tree, asked: &Asked<'_>) -> Told {
+    let mut told = Told::default();
+    let mut taker = Taker { asked, told: &mut told };
+    match tree {
+        Tree::Values(value) => taker.top(value),
+        Tree::Listing(items) => items.iter().for_each(|item| taker.item(item)),
+        Tree::Text(text) => {
+            if let Some(record) = taker.begin() {
+                taker.leaf(record, "", text);
+            }
+        }
+    }
+    own_by_author(&mut told, asked);
+    told.records.iter_mut().for_each(|record| record.give_writers(asked));
+    for prose in &mut told.prose {
+        let record = told.records.get(prose.record);
+        prose.writer = record.map_or(Writer::ThirdParty, |record| record.prose_writer(asked));
+    }
+    told
+}
+
+struct Taker<'a, 'b> {
+    asked: &'a Asked<'b>,
+    told: &'a mut Told,
+}
+
+impl Taker<'_, '_> {
+    fn begin(&mut self) -> Option<usize> {
+        if self.told.records.len() >= MAX_RECORDS {
+            self.told.cut = true;
+            return None;
+        }
+        self.told.records.push(Record {
+            source: self.asked.source,
+            nouns: self.asked.nouns,
+            store: self.asked.output.store,
+            mine: false,
+            fields: Vec::new(),
+        });
+        Some(self.told.records.len() - 1)
+    }
+
+    fn top(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.top(item)),
+            Value::Object(members) if members.len() > 1 && members.keys().all(|key| is_name(key)) => {
+                // A map by names: each is a thing, and what stands behind it is told about it.
+                for (name, value) in members {
+                    if let Some(record) = self.begin() {
+                        self.leaf(record, "name", name);
+                        self.members(record, "value", value);
+                    }
+                }
+            }
+            Value::Object(members) if members.len() == 1 && members.values().all(is_records) => {
+                members.values().for_each(|value| self.top(value));
+            }
+            Value::Object(_) => {
+                if let Some(record) = self.begin() {
+                    self.members(record, "", value);
+                }
+            }
+            Value::Null => {}
+            scalar => self.item(&shown(scalar)),
+        }
+    }
+
+    /// One thing of a list, known by its name alone.
+    fn item(&mut self, text: &str) {
+        if let Some(record) = self.begin() {
+            let name = if text.len() > MAX_VALUE { "text" } else { "name" };
+            self.leaf(record, name, text);
+        }
+    }
+
+    fn members(&mut self, record: usize, name: &str, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                for (key, value) in members {
+                    if is_name(key) {
+                        self.leaf(record, name, key);
+                    } else if is_records(value) {
+                        self.top(value);
+                    } else {
+                        self.members(record, key, value);
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.members(record, name, item)),
+            Value::Null => {}
+            scalar => self.leaf(record, name, &shown(scalar)),
+        }
+    }
+
+    fn leaf(&mut self, record: usize, name: &str, text: &str) {
+        let class = fields::class(name, text);
+        if class == Class::Text || text.len() > MAX_VALUE || is_prose(text) {
+            let prose = Prose { record, text: text.to_owned(), writer: Writer::ThirdParty };
+            self.told.prose.push(prose);
+        }
+        if text.len() > MAX_VALUE {
+            return;
+        }
+        let Some(record) = self.told.records.get_mut(record) else { return };
+        if record.fields.len() >= MAX_FIELDS {
+            self.told.cut = true;
+            return;
+        }
+        let field = Field {
+            name: name.into(),
+            class,
+            text: plain(text).into(),
+            number: number(text),
+            writer: Writer::ThirdParty,
+        };
+        record.fields.push(field);
+    }
+}
+
+/// Four words or more can say something, whatever the field is called.
+fn is_prose(text: &str) -> bool {
+    text.split_whitespace().nth(3).is_some()
+}
+
+/// A list of objects, or of lists of them.
+fn is_records(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_object))
+}
+
+/// A key that is the name of something and not a word for a field.
+fn is_name(key: &str) -> bool {
+    key.contains('@')
+        || key.trim().contains(' ')
+        || (key.starts_with(char::is_uppercase) && fields::class(key, "") == Class::Other)
+        || key.bytes().all(|b| b.is_ascii_digit()) && !key.is_empty()
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Where the user's own store names one and the same author throughout, that is the user, under the name
+/// that this store gives them.
+fn own_by_author(told: &mut Told, asked: &Asked<'_>) {
+    if asked.output.store != Store::Own || asked.output.shape == Shape::Document {
+        for record in &mut told.records {
+            record.mine = record.by(asked.is_self);
+        }
+        return;
+    }
+    let authors: Vec<Box<str>> =
+        told.records.iter().flat_map(|r| r.of(Class::Author).map(|f| f.text.clone())).collect();
+    let one = authors.first().filter(|first| authors.iter().all(|a| a == *first)).cloned();
+    for record in &mut told.records {
+        let unnamed = record.of(Class::Author).next().is_none();
+        record.mine =
+            unnamed || record.by(asked.is_self) || one.as_deref().is_some_and(|one| record.by(&|a| a == one));
+    }
+}
+
+impl Record {
+    /// Fields of a class.
+    pub(crate) fn of(&self, class: Class) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(move |field| field.class == class)
+    }
+
+    /// What it is called.
+    pub(crate) fn identity(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|f| matches!(f.class, Class::Identity | Class::Author))
+    }
+
+    /// Whether somebody is its author. One who also received it may have forged that.
+    fn by(&self, who: &dyn Fn(&str) -> bool) -> bool {
+        let authored = self.of(Class::Author).any(|f| who(&f.text));
+        let received = self.of(Class::People).any(|f| who(&f.text))
+            && !self.fields.iter().any(|f| &*f.name == "status" && matches!(&*f.text, "sent" | "draft"));
+        authored && !received
+    }
+
+    fn give_writers(&mut self, asked: &Asked<'_>) {
+        let (mine, store) = (self.mine, self.store);
+        for field in &mut self.fields {
+            let reviewed = asked.output.writers.get(&*field.name).copied();
+            field.writer = reviewed.unwrap_or_else(|| writer(field.class, mine, store, asked.output.shape));
+        }
+    }
+
+    fn prose_writer(&self, asked: &Asked<'_>) -> Writer {
+        match (asked.output.shape, self.store, self.mine) {
+            // A catalogue is the service's; what is said in it is said by whoever has an entry there. Whoever
+            // invites the user writes into the user's calendar.
+            (Shape::Document, ..) | (_, Store::Service, _) => Writer::ThirdParty,
+            (_, Store::Own, _) if self.of(Class::Author).next().is_none() => Writer::ThirdParty,
+            // Who sends a message wrote it; who owns a file may have had it filled by others.
+            (_, _, true) if self.nouns.meets(Nouns::MAIL.and(Nouns::MESSAGE)) => Writer::FirstParty,
+            _ => Writer::ThirdParty,
+        }
+    }
+}
+
+/// Who can write a field: trust follows that, and not what the field looks like.
+const fn writer(class: Class, mine: bool, store: Store, shape: Shape) -> Writer {
+    match (shape, class, store) {
+        (Shape::Document, ..) => Writer::ThirdParty,
+        (_, Class::Text, Store::Service) => Writer::Service,
+        (_, Class::Text, _) => Writer::ThirdParty,
+        (_, _, Store::Service) | (_, Class::Id | Class::Time, _) => Writer::Service,
+        _ if mine => Writer::FirstParty,
+        _ => Writer::ThirdParty,
+    }
+}

@@ -44,13 +44,22 @@ pub struct Question<'a> {
 
 /// What follows from a question and is worked out at most once.
 #[derive(Debug, Default)]
-pub struct Memo(OnceCell<Origins>);
+pub struct Memo {
+    origins: OnceCell<Origins>,
+    distance: OnceCell<Option<u32>>,
+}
 
 impl<'a> Question<'a> {
     /// Where the arguments come from.
     #[must_use]
     pub fn origins(&self) -> &'a Origins {
-        self.memo.0.get_or_init(|| assess(self.action, self.context.seen()))
+        self.memo.origins.get_or_init(|| assess(self.action, self.context.seen()))
+    }
+
+    /// The lexical distance from the request to the action, in basis points; `None` without a request.
+    #[must_use]
+    pub fn distance(&self) -> Option<u32> {
+        *self.memo.distance.get_or_init(|| self.context.signals().distance(self.action))
     }
 }
 
@@ -262,7 +271,7 @@ fn dependent(q: &Question<'_>) -> Option<Found> {
 fn misaligned(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
     let runs = standing(q, &rules.hold).decision() == Some(&Decision::Allow);
     (runs && aligned(q) == Match::No)
-        .then(|| Found::new(Decision::Deny, Step::Misaligned, "the user's request leaves this tool out"))
+        .then(|| Found::new(Decision::Deny, Step::Misaligned, "the user's request leaves this action out"))
 }
 
 /// Denied by a rule that context may lift, and the request covers it: a person is asked.
@@ -291,18 +300,28 @@ fn baseline(q: &Question<'_>, rules: &Weighed<'_>) -> Found {
     }
 }
 
-/// Whether the request covers the action: by the intent that a host declared.
+/// Whether the request covers the action: by the intent that a host declared, else by the request's own words.
 fn aligned(q: &Question<'_>) -> Match {
-    let Some(intent) = q.context.intent() else {
-        return Match::Unknown(Missing::fact("session.intent", crate::decision::Why::Absent));
-    };
+    let unknown = || Match::Unknown(Missing::fact("session.intent", crate::decision::Why::Absent));
     let names = |list: &[String]| list.iter().any(|name| depend::names_tool(name, &q.action.tool));
-    if names(&intent.exclude) {
-        Match::No
-    } else if names(&intent.allow) {
-        Match::Yes
-    } else {
-        Match::Unknown(Missing::fact("session.intent", crate::decision::Why::Absent))
+    match q.context.intent() {
+        Some(intent) if names(&intent.exclude) => Match::No,
+        Some(intent) if names(&intent.allow) => Match::Yes,
+        Some(_) => unknown(),
+        None => aligned_by_words(q).map_or_else(unknown, Match::from),
+    }
+}
+
+/// What the request's words say of an effect: it asks for it; or it does not, and a third party chose who or
+/// what is acted on. Anything between the two cannot be told.
+fn aligned_by_words(q: &Question<'_>) -> Option<bool> {
+    if q.context.opened().request.is_none() || q.action.contract.effect.only_reads() {
+        return None;
+    }
+    let origins = q.origins();
+    match origins.licensed? {
+        true => Some(true),
+        false => origins.third_party_selects().then_some(false),
     }
 }
 
@@ -445,10 +464,11 @@ fn finish(q: &Question<'_>, found: Found, rules: &Weighed<'_>, read: BTreeSet<Ar
         || q.policy.reference().clone(),
         |rule| PolicyRef { digest: Arc::clone(&q.policy.reference().digest), ..rule.policy.clone() },
     );
+    let reason = explained(q, &found);
     Ruling {
         decision: found.decision,
         edits: found.edits,
-        because: Because { step: found.step, rules: found.rules, reason: found.reason },
+        because: Because { step: found.step, rules: found.rules, reason },
         sets,
         wait: found.wait,
         escalate: found.escalate,
@@ -473,6 +493,28 @@ fn add_to(sets: &mut BTreeMap<Arc<str>, Value>, name: &Arc<str>, value: &Value) 
         _ => value.clone(),
     };
     sets.insert(Arc::clone(name), merged);
+}
+
+/// The longest explanation of where arguments come from that rides on a reason, in bytes.
+const MAX_EXPLANATION: usize = 600;
+
+/// The reason, and where a rule that read where arguments come from decided, what exactly is unclear about
+/// which of them: fields and kinds of sources, never values.
+fn explained(q: &Question<'_>, found: &Found) -> Arc<str> {
+    let mut deciding = found.rules.iter().filter_map(|id| q.policy.rule(id));
+    let about_origins = |rule: &Rule| rule.predicates.iter().any(|p| p.fact.is_about_origins());
+    if found.decision == Decision::Allow || !deciding.any(about_origins) {
+        return Arc::clone(&found.reason);
+    }
+    let mut explanation = q.origins().to_string();
+    if explanation.is_empty() {
+        return Arc::clone(&found.reason);
+    }
+    if explanation.len() > MAX_EXPLANATION {
+        explanation.truncate(explanation.floor_char_boundary(MAX_EXPLANATION));
+        explanation.push('…');
+    }
+    format!("{}: {explanation}", found.reason).into()
 }
 
 fn reason_of(rule: &Rule) -> Arc<str> {

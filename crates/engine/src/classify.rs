@@ -1,5 +1,5 @@
 //! What reaches the agent is classified before it is recorded: what its source declares, what is found in it,
-//! and where neither says a level, what the policy says of unclassified data (`R2.data`, `R2.default`).
+//! and where its source declares nothing, what the policy says of unclassified data (`R2.data`, `R2.default`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ pub(crate) fn outcome(mut outcome: Outcome, policy: &PolicySet) -> Outcome {
     if texts.is_empty() {
         return outcome;
     }
+    let declared = !outcome.labels.is_empty();
     for text in texts {
         add(&mut outcome.labels, &inspect(&text));
     }
-    if !outcome.labels.iter().any(|label| is_level(label)) {
+    if !declared {
         outcome.labels.insert(policy.unclassified().as_str().into());
     }
     outcome
@@ -37,10 +38,4 @@ fn add(labels: &mut BTreeSet<Arc<str>>, found: &Inspection) {
         // What could not be looked at in whole may be anything.
         labels.insert(Level::Restricted.as_str().into());
     }
-}
-
-fn is_level(label: &str) -> bool {
-    [Level::Public, Level::Internal, Level::Confidential, Level::Restricted]
-        .iter()
-        .any(|l| l.as_str() == label)
 }

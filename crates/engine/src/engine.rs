@@ -1,7 +1,7 @@
 //! The engine: what it is made of, and where it keeps what it knows.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -17,6 +17,9 @@ use countersign_receipt::sign::Signer;
 use crate::commit::{Failure, TRIES, look};
 use crate::ports::{Clock, Epochs, Ledger, LedgerError};
 use crate::state::{Contracts, PrincipalCell, SessionCell, SessionState};
+
+/// How often memory is cleared of what has been idle.
+const SWEEP: Span = Span::seconds(60);
 
 /// The one engine. Cheap to clone; all clones are the same engine.
 #[derive(Clone)]
@@ -79,6 +82,8 @@ pub(crate) struct Inner {
     open: Mutex<HashMap<ActionId, SessionId>>,
     /// Sessions in which something that waits could not be decided again; the next tick tries.
     pub(crate) again: Mutex<BTreeSet<SessionId>>,
+    /// When idle sessions were last looked for, in milliseconds since 1970.
+    swept: AtomicI64,
     pub(crate) counts: Counts,
 }
 
@@ -153,6 +158,7 @@ impl Engine {
             principals: Mutex::new(HashMap::new()),
             open: Mutex::new(HashMap::new()),
             again: Mutex::default(),
+            swept: AtomicI64::new(0),
             counts: Counts::default(),
         }))
     }
@@ -193,6 +199,12 @@ impl Engine {
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open_map().len()
+    }
+
+    /// How many sessions are in memory; the ledger has them all.
+    #[must_use]
+    pub fn sessions_in_memory(&self) -> usize {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The cell of a session, read from the ledger if need be.
@@ -279,14 +291,24 @@ impl Engine {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(cell));
     }
 
-    /// Forgets sessions in which nothing is open, held or recent; the ledger keeps them.
+    /// Forgets sessions in which nothing is open, held or recent, once a minute; the ledger keeps them.
     pub(crate) fn forget_idle(&self, now: Time) {
+        let before = Time(self.0.swept.load(Ordering::Relaxed));
+        if now - before < SWEEP {
+            return;
+        }
+        self.0.swept.store(now.0, Ordering::Relaxed);
         let idle = self.0.settings.window_idle;
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, cell| {
-            let recent = match &*cell.lock() {
+            let recent = match &mut *cell.lock() {
                 crate::state::Slot::Known(state) => {
-                    now - state.context.last() < idle || state.context.tracked().next().is_some()
+                    let context = &state.context;
+                    // A context lets go of what is over for long; so do the notes about it.
+                    state.notes.retain(|id, _| context.find(id).is_some());
+                    // An outcome that is unknown may be reported at any time: then the session is read again.
+                    let open = context.tracked().any(|t| !matches!(t.life.state(), State::Ended(_)));
+                    open || now - context.last() < idle
                 }
                 crate::state::Slot::Doubtful => false,
             };

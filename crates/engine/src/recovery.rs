@@ -92,7 +92,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends whatever is due: waits, authorisations, permits; and decides again where that failed before.
+    /// Ends whatever is due: waits, authorisations, permits; decides again where that failed before; and lets idle
+    /// sessions leave memory.
     pub async fn tick(&self) {
         let again = std::mem::take(&mut *self.0.again.lock().unwrap_or_else(PoisonError::into_inner));
         for session in &again {
@@ -120,21 +121,16 @@ impl Engine {
                 }
             }
         }
+        self.forget_idle(self.now());
     }
 
     /// Ticks until the future is dropped.
     pub async fn run(&self) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut since_sweep = 0_u32;
         loop {
             ticks.tick().await;
             self.tick().await;
-            since_sweep += 1;
-            if since_sweep >= 240 {
-                since_sweep = 0;
-                self.forget_idle(self.now());
-            }
         }
     }
 }

@@ -3,6 +3,9 @@
 //! English, written from the names that public APIs and MCP servers commonly use and from how people ask
 //! for the same things. A word that is missing here is taken as not understood, which only ever asks.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 /// Sets of verbs that can stand for each other; a verb may belong to several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Families(u16);
@@ -128,19 +131,20 @@ impl Nouns {
 /// What a verb does, in its base form or inflected; `None` = no verb that is known.
 #[must_use]
 pub fn verb(word: &str) -> Option<Families> {
-    find(VERBS, word).or_else(|| stems(word).find_map(|stem| find(VERBS, &stem)))
+    base_verb(word).or_else(|| stems(word).find_map(|stem| base_verb(&stem)))
 }
 
 /// What a verb in its base form does.
 #[must_use]
 pub fn base_verb(word: &str) -> Option<Families> {
-    find(VERBS, word)
+    VERB_INDEX.get(word).copied()
 }
 
 /// What a noun speaks of, singular or plural; `None` = no noun that is known.
 #[must_use]
 pub fn noun(word: &str) -> Option<Nouns> {
-    find(NOUNS, word).or_else(|| find(NOUNS, &singular(word)?))
+    let known = |word: &str| NOUN_INDEX.get(word).copied();
+    known(word).or_else(|| known(&singular(word)?))
 }
 
 /// A plural's singular, as far as spelling tells.
@@ -177,9 +181,21 @@ fn stems(word: &str) -> impl Iterator<Item = String> {
     found.into_iter()
 }
 
-fn find<T: Copy + Join>(table: &[(T, &[&str])], word: &str) -> Option<T> {
-    // The tables are small and sorted by meaning, so that people can read them; the request is read once.
-    table.iter().filter(|(_, words)| words.contains(&word)).map(|(set, _)| *set).reduce(Join::join)
+/// The tables are grouped by meaning, so that people can read them; they are turned round once, to be looked
+/// up word by word.
+type Index<T> = LazyLock<BTreeMap<&'static str, T>>;
+
+static VERB_INDEX: Index<Families> = LazyLock::new(|| index(VERBS));
+static NOUN_INDEX: Index<Nouns> = LazyLock::new(|| index(NOUNS));
+
+fn index<T: Copy + Join>(table: &[(T, &[&'static str])]) -> BTreeMap<&'static str, T> {
+    let mut index = BTreeMap::new();
+    for (set, words) in table {
+        for word in *words {
+            index.entry(*word).and_modify(|known: &mut T| *known = known.join(*set)).or_insert(*set);
+        }
+    }
+    index
 }
 
 /// Sets that can be joined.

@@ -266,9 +266,11 @@ pub fn assess(action: &Action, seen: &Seen) -> Origins {
     let deed = Deed { effect, meaning, selectors: &selectors, anchored: selectors.iter().any(anchored) };
     let licence = licence(seen, &deed);
     let case = Case::new(seen, &deed, licence);
-    let mut origins = Origins { licensed: licensed(licence), ..Origins::default() };
+    // Of a tool that nobody knows, no word of the request can speak.
+    let licensed = known.and_then(|_| licensed(licence));
+    let mut origins = Origins { licensed, ..Origins::default() };
     for (((pointer, raw), folded), role) in all.iter().zip(&folded).zip(&roles) {
-        let weighed = case.weigh(*role, raw, folded);
+        let weighed = case.weigh(*role, pointer, raw, folded);
         if let Some((kind, role)) = weighed.takes {
             origins.takes.push((kind, role, folded.clone()));
             let kind = kind.words().first().cloned().unwrap_or_else(|| "output".into());
@@ -293,6 +295,8 @@ pub fn assess(action: &Action, seen: &Seen) -> Origins {
         if all.len() >= MAX_LEAVES {
             origins.doubts.insert(Doubt::Unknown);
         }
+    }
+    if effect != Effect::Read {
         origins.flows = flows(&all);
     }
     origins.doubted = origins.all_doubts().into_iter().map(Doubt::as_str).collect();

@@ -11,7 +11,8 @@
 //! | [`seen`] | the index of a session: all of the above, as a fold over what it has seen |
 //! | [`arguments`] | an action's arguments, leaf by leaf |
 //! | [`licence`] | whether the request asks for such an action |
-//! | [`selectors`] | what speaks for and against each selector |
+//! | [`selectors`] | what speaks for and against each value, in order |
+//! | [`evidence`] | slots, picks, superlatives, the request's words |
 //! | [`assess`] | one action, weighed: [`Origins`] |
 //!
 //! A value passes on positive evidence alone: the user typed it, a record that the user named holds it in a
@@ -21,6 +22,7 @@
 pub(crate) mod anchors;
 pub(crate) mod arguments;
 pub mod assess;
+pub(crate) mod evidence;
 pub(crate) mod fields;
 pub(crate) mod licence;
 pub(crate) mod output;

@@ -143,6 +143,9 @@ fn listing(text: &str) -> Option<Vec<String>> {
     if lines.len() < 2 || !lines.iter().all(item) {
         return None;
     }
+    if lines.iter().skip(1).any(|line| line.contains(": ")) {
+        return None;
+    }
     let bare = |line: &str| {
         let line = line.trim_start_matches(['-', '*', '•', ' ']);
         let numbered = line.split_once(". ").filter(|(n, _)| n.bytes().all(|b| b.is_ascii_digit()));
@@ -151,7 +154,6 @@ fn listing(text: &str) -> Option<Vec<String>> {
     let mut items: Vec<String> = lines.iter().map(|line| bare(line)).collect();
     if let Some(first) = items.first_mut()
         && let Some((_, rest)) = first.split_once(": ")
-        && !lines.iter().skip(1).any(|line| line.contains(": "))
     {
         *first = rest.trim().to_owned();
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{self, Class, MAX_VALUE};
 use super::output::Tree;
-use super::text::{number, plain};
+use super::text::{Form, form, number, plain};
 use crate::contract::words::Nouns;
 use crate::contract::{Output, Shape, Store, Writer};
 
@@ -147,12 +147,14 @@ impl Taker<'_, '_> {
         match value {
             Value::Object(members) => {
                 for (key, value) in members {
-                    if is_name(key) {
+                    let named = is_name(key);
+                    if named {
                         self.leaf(record, name, key);
-                    } else if is_records(value) {
+                    }
+                    if is_records(value) {
                         self.top(value);
                     } else {
-                        self.members(record, key, value);
+                        self.members(record, if named { "value" } else { key }, value);
                     }
                 }
             }
@@ -199,7 +201,7 @@ fn is_records(value: &Value) -> bool {
 
 /// A key that is the name of something and not a word for a field.
 fn is_name(key: &str) -> bool {
-    key.contains('@')
+    matches!(form(key), Some(Form::Mail | Form::Url | Form::Account | Form::Handle))
         || key.trim().contains(' ')
         || (key.starts_with(char::is_uppercase) && fields::class(key, "") == Class::Other)
         || key.bytes().all(|b| b.is_ascii_digit()) && !key.is_empty()

@@ -186,7 +186,8 @@ impl Sentence {
 
     /// What a sentence of somebody else's asks for.
     pub(crate) fn asked(text: &str) -> Families {
-        let sentence = Self::read(text);
+        let mut sentence = Self::default();
+        sentence.asks(&tokens(text));
         if sentence.question { Families::NONE } else { sentence.families }
     }
 
@@ -377,7 +378,7 @@ pub(crate) fn has_whole(text: &str, folded: &str) -> bool {
             dot == Some('.') && next.is_some_and(char::is_alphanumeric)
         };
         let free_before = before.is_none_or(|c| {
-            !tied(c) && !(c == '.' && text.get(..at).is_some_and(|t| t.len() > 1 && !t.ends_with(". ")))
+            !(tied(c) || c == '.' && text.get(..at).is_some_and(|t| t.len() > 1 && !t.ends_with(". ")))
         });
         free_before && after.is_none_or(|c| !tied(c)) && !goes_on(after, beyond)
     })

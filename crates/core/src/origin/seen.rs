@@ -11,7 +11,7 @@ use super::sketch::{Run, Sketch};
 use super::text::{self, Form, Literal, hash, plain};
 use crate::action::Action;
 use crate::contract::words::{Families, Nouns};
-use crate::contract::{Meaning, Writer};
+use crate::contract::{Meaning, Output, Shape, Writer};
 use crate::detect::normal;
 
 /// Outputs beyond this many bytes in one session are no longer taken in: values not found are then Unknown.
@@ -140,7 +140,12 @@ impl Seen {
         if !self.admits(text) {
             return;
         }
-        let meaning = action.contract.meaning.as_deref().cloned().unwrap_or_default();
+        // Of a tool that nobody knows, nothing in its output is the service's word.
+        let unknown = || Meaning {
+            output: Output { shape: Shape::Document, ..Output::default() },
+            ..Meaning::default()
+        };
+        let meaning = action.contract.meaning.as_deref().cloned().unwrap_or_else(unknown);
         let values = super::arguments::leaves(action.arguments.value());
         let typed: Vec<String> =
             values.iter().map(|(_, v)| plain(v)).filter(|v| self.typed_loosely(v)).collect();
@@ -160,6 +165,13 @@ impl Seen {
             self.taken.insert((*kind, role), value.clone());
         }
         self.corresponded.extend(origins.parties.iter().cloned());
+    }
+
+    /// Nothing was sent, so what was taken for it is open again.
+    pub fn given_back(&mut self, action: &Action) {
+        let values: BTreeSet<String> =
+            super::arguments::leaves(action.arguments.value()).iter().map(|(_, v)| plain(v)).collect();
+        self.taken.retain(|_, value| !values.contains(value));
     }
 
     /// Whether every text was taken in whole, so that a value that is not found is in none of them.
@@ -249,7 +261,7 @@ impl Seen {
         }
         for mut record in told.records {
             if let Some(echoed) = echoed {
-                self.keep_writers(&mut record, echoed);
+                self.keep_writers(&mut record, echoed, !meaning.families.is_empty());
             }
             self.index(record);
         }
@@ -262,8 +274,9 @@ impl Seen {
         }
     }
 
-    /// An echo keeps the writers of what it contains; new ids are minted by the service.
-    fn keep_writers(&mut self, record: &mut Record, echoed: &BTreeSet<String>) {
+    /// An echo keeps the writers of what it contains; new ids are minted by the service, where the tool is
+    /// `known` to write.
+    fn keep_writers(&mut self, record: &mut Record, echoed: &BTreeSet<String>, known: bool) {
         use super::fields::Class;
         let mut new = Vec::new();
         for field in &mut record.fields {
@@ -272,19 +285,28 @@ impl Seen {
                 .filter_map(|p| self.records.get(p.record)?.fields.get(p.field))
                 .map(|f| f.writer)
                 .max();
-            let third = self.third_party_has(&Run::of(&field.text), None);
+            // In what is no longer known it may have stood as well.
+            let third = self.incomplete || self.third_party_has(&Run::of(&field.text), None);
             match before {
                 Some(Writer::ThirdParty) => field.writer = Writer::ThirdParty,
                 _ if third && !echoed.contains(&*field.text) && field.class != Class::Id => {
                     field.writer = Writer::ThirdParty;
                 }
-                None if matches!(field.class, Class::Id | Class::Identity) => {
-                    new.push(field.text.to_string())
+                // What was sent in was not made here, whatever field it comes back in.
+                None if echoed.contains(&*field.text) => {
+                    if third && !self.typed_loosely(&field.text) {
+                        field.writer = Writer::ThirdParty;
+                    }
+                }
+                None if field.class == Class::Id || (field.class == Class::Identity && !third) => {
+                    new.push(field.text.to_string());
                 }
                 _ => {}
             }
         }
-        self.minted.extend(new);
+        if known {
+            self.minted.extend(new);
+        }
     }
 
     fn index(&mut self, record: Record) {

@@ -26,11 +26,7 @@ impl Sketch {
     pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut entries = Vec::new();
         texts.into_iter().for_each(|text| entries.extend(Run::of(text).0));
-        entries.sort_unstable();
-        entries.dedup();
-        let words = (entries.len() * BITS).div_ceil(64).next_power_of_two().max(1);
-        let words = if (words / 2 * 64) >= entries.len() * (BITS - 2) { words / 2 } else { words }.max(1);
-        let mut sketch = Self { bits: vec![0; words].into_boxed_slice() };
+        let mut sketch = Self { bits: vec![0; (entries.len() * BITS).div_ceil(64)].into_boxed_slice() };
         for entry in entries {
             sketch.places(entry).for_each(|(word, bit)| {
                 if let Some(word) = sketch.bits.get_mut(word) {
@@ -56,10 +52,11 @@ impl Sketch {
     }
 
     fn places(&self, entry: u64) -> impl Iterator<Item = (usize, u32)> + use<> {
-        let mask = (self.bits.len() as u64 * 64).wrapping_sub(1);
+        let bits = self.bits.len() as u128 * 64;
         let step = entry.rotate_left(32) | 1;
         (0..PROBES).map(move |n| {
-            let at = entry.wrapping_add(step.wrapping_mul(n)) & mask;
+            // The high bits of a product fall evenly on any number of places.
+            let at = (u128::from(entry.wrapping_add(step.wrapping_mul(n))) * bits) >> 64;
             (usize::try_from(at / 64).unwrap_or(0), u32::try_from(at % 64).unwrap_or(0))
         })
     }

@@ -163,13 +163,14 @@ pub(crate) fn form(word: &str) -> Option<Form> {
     if word.starts_with(['#', '@']) && word.len() > 1 {
         return Some(Form::Handle);
     }
-    if word.contains("://") || word.starts_with("www.") {
+    if word.starts_with("www.") || word.contains("://") {
         return Some(Form::Url);
     }
-    if is_number(word) {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    if digits > 0 && is_number(word) {
         return Some(Form::Number);
     }
-    if is_account(word) {
+    if digits >= 4 && is_account(word) {
         return Some(Form::Account);
     }
     dotted(word)
@@ -188,11 +189,10 @@ fn is_number(word: &str) -> bool {
     number(word).is_some() && word.len() <= 15
 }
 
-/// Ten characters or more of capital letters and digits, or of mixed ones with digits among them.
+/// Ten letters and digits or more, dashes left aside; who asks has counted four digits among them.
 fn is_account(word: &str) -> bool {
-    let bare: String = word.chars().filter(|c| *c != '-').collect();
-    let digits = bare.bytes().filter(u8::is_ascii_digit).count();
-    bare.len() >= 10 && digits >= 4 && bare.bytes().all(|b| b.is_ascii_alphanumeric())
+    let bare = || word.bytes().filter(|b| *b != b'-');
+    bare().count() >= 10 && bare().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// A file has an extension, a site a host or a path.

@@ -91,6 +91,7 @@ pub(super) type Holds = Option<bool>;
 impl Predicate {
     fn holds(&self, q: &Question<'_>, mode: Mode) -> Match {
         let value = match (self.fact.read(q), &self.test) {
+            (Err(missing), Test::Exists(_)) if self.fact.may_be_dropped(q) => return Match::Unknown(missing),
             (value, Test::Exists(wanted)) => return Match::from(value.is_ok() == *wanted),
             (Err(missing), _) => return Match::Unknown(missing),
             (Ok(value), _) => value,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::entry::{Entry, Intent, Opened, What};
+use super::compact::{ContextLimits, Given, Labels, Tally, oldest_beyond};
+use super::entry::{Entry, Intent, Opened, Status, What};
 use super::principal::Change;
+use super::signals::{Signals, refuses, waits_for_context};
 use crate::action::{Action, Effect};
 use crate::decision::{Decision, Ruling};
 use crate::identity::Identity;
-use crate::lifecycle::{Input, Lifecycle, Limits, Output, State, Transition};
+use crate::lifecycle::{End, Input, Lifecycle, Limits, Output, State, Transition};
 use crate::names::{ActionId, ToolName};
 use crate::origin::{Seen, assess};
 use crate::time::Time;
@@ -22,16 +24,21 @@ pub const DATA_CLASSIFICATION: &str = "data_classification";
 #[derive(Debug)]
 pub struct Context {
     opened: Opened,
-    labels: BTreeSet<Arc<str>>,
-    facts: BTreeMap<Arc<str>, GivenFact>,
-    actions: BTreeMap<ToolName, u64>,
+    labels: Labels,
+    facts: Given,
+    actions: Tally,
     /// Actions that are not over, and those whose outcome is unknown, which a late report may still settle.
     tracked: BTreeMap<ActionId, Tracked>,
+    /// Actions with unknown outcomes that no report can settle any more.
+    let_go: u64,
     submitted: u64,
     denied: u64,
     /// Where values come from.
     seen: Seen,
+    /// What entries add up to.
+    signals: Signals,
     limits: Limits,
+    bounds: ContextLimits,
     last: Time,
 }
 
@@ -72,18 +79,29 @@ impl Context {
     /// A session that has just been opened.
     #[must_use]
     pub fn new(opened: Opened, at: Time, limits: Limits) -> Self {
-        let labels = opened.labels.clone();
+        Self::bounded(opened, at, limits, ContextLimits::default())
+    }
+
+    /// The same, with bounds of its own.
+    #[must_use]
+    pub fn bounded(opened: Opened, at: Time, limits: Limits, bounds: ContextLimits) -> Self {
+        let mut labels = Labels::default();
+        opened.labels.iter().for_each(|label| labels.add(label, bounds.labels));
         let seen = Seen::new(&opened.human, opened.request.as_deref());
+        let signals = Signals::new(&opened, at);
         Self {
             opened,
             labels,
-            facts: BTreeMap::new(),
-            actions: BTreeMap::new(),
+            facts: Given::default(),
+            actions: Tally::default(),
             tracked: BTreeMap::new(),
+            let_go: 0,
             submitted: 0,
             denied: 0,
             seen,
+            signals,
             limits,
+            bounds,
             last: at,
         }
     }
@@ -102,14 +120,26 @@ impl Context {
                 Err(Inconsistent(format!("action {} was submitted twice", action.id)))
             }
             What::Submitted { action, identity, transition } => {
-                let change = self.note(action, transition);
+                if entry.erased {
+                    self.signals.forgot_arguments();
+                }
+                let change = self.note(action, transition, false);
                 self.track(action, identity, transition);
                 self.replay_transition(&action.id, transition, entry.at)?;
                 Ok(change)
             }
+            What::Moved { action, transition: Transition::Outcome { outcome, late: true } }
+                if self.let_go > 0 && !self.tracked.contains_key(action) =>
+            {
+                // It was settled just before it was let go: what it said is no longer known, only how it was labelled.
+                self.forgot();
+                Ok(self.see(&outcome.labels))
+            }
             What::Moved { action, transition } => {
-                let known = self.action_of(action)?;
-                let change = self.note(&known, transition);
+                let tracked = self.tracked.get(action);
+                let tracked = tracked.ok_or_else(|| Inconsistent(format!("action {action} is not known")))?;
+                let (known, waited) = (Arc::clone(&tracked.action), waits_for_context(tracked.life.state()));
+                let change = self.note(&known, transition, waited);
                 self.replay_transition(action, transition, entry.at)?;
                 Ok(change)
             }
@@ -134,6 +164,7 @@ impl Context {
                 if let Some(text) = text {
                     self.seen.turn(text);
                 }
+                self.signals.turn();
                 Ok(Change::default())
             }
             What::Facts { facts, giver, valid_until } => {
@@ -144,14 +175,15 @@ impl Context {
                         at,
                         valid_until: Some(*valid_until),
                     };
-                    self.facts.insert(Arc::clone(name), fact);
+                    self.facts.insert(name, fact, self.bounds.facts);
                 }
                 Ok(Change::default())
             }
-            What::Observed { labels, text, .. } => {
+            What::Observed { labels, text, source } => {
                 if let Some(text) = text {
                     self.seen.notice(text);
                 }
+                self.signals.saw_notice(source);
                 Ok(self.see(labels))
             }
             What::Submitted { .. } | What::Moved { .. } => {
@@ -164,6 +196,7 @@ impl Context {
     /// whatever is decided next sees it; if its record fails, the whole context is rebuilt from the ledger.
     pub fn handle(&mut self, id: &ActionId, input: Input, now: Time) -> (Output, Change) {
         let Some(tracked) = self.tracked.get_mut(id) else { return (Output::Misplaced, Change::default()) };
+        let waited = waits_for_context(tracked.life.state());
         let life = std::mem::replace(&mut tracked.life, Lifecycle::new(self.limits));
         let (life, output) = life.handle(&tracked.action, input, now);
         tracked.life = life;
@@ -171,7 +204,7 @@ impl Context {
             let action = Arc::clone(&tracked.action);
             self.last = self.last.max(now);
             self.remember_ruling(id, transition);
-            self.note(&action, transition)
+            self.note(&action, transition, waited)
         } else {
             self.forget_if_over(id);
             Change::default()
@@ -222,12 +255,6 @@ impl Context {
         Ok(())
     }
 
-    fn action_of(&self, id: &ActionId) -> Result<Arc<Action>, Inconsistent> {
-        let tracked =
-            self.tracked.get(id).ok_or_else(|| Inconsistent(format!("action {id} is not known")))?;
-        Ok(Arc::clone(&tracked.action))
-    }
-
     fn remember_ruling(&mut self, id: &ActionId, transition: &Transition) {
         if let (Some(tracked), Transition::Ruled(ruling) | Transition::Resolved(ruling)) =
             (self.tracked.get_mut(id), transition)
@@ -237,44 +264,73 @@ impl Context {
     }
 
     fn forget_if_over(&mut self, id: &ActionId) {
-        use crate::lifecycle::End;
-        let over =
-            |t: &Tracked| matches!(t.life.state(), State::Ended(End::Refused | End::Expired | End::Settled));
-        if self.tracked.get(id).is_some_and(over) {
-            self.tracked.remove(id);
+        match self.tracked.get(id).map(|tracked| tracked.life.state()) {
+            Some(State::Ended(End::Refused | End::Expired | End::Settled)) => {
+                self.tracked.remove(id);
+            }
+            Some(State::Ended(End::Unknown)) => self.let_oldest_go(),
+            _ => {}
         }
     }
 
-    /// What a transition changes in what rules read.
-    fn note(&mut self, action: &Action, transition: &Transition) -> Change {
+    /// A session that never ends does not wait for ever more late reports.
+    fn let_oldest_go(&mut self) {
+        let unknown = self.tracked.values().filter(|t| *t.life.state() == State::Ended(End::Unknown));
+        let numbered: Vec<_> = unknown.map(|t| (t.number, t.action.id.clone())).collect();
+        for id in oldest_beyond(numbered, self.bounds.unknown) {
+            self.tracked.remove(&id);
+            self.let_go += 1;
+        }
+    }
+
+    /// What a transition changes in what rules read. `waited`: the action waited for context until now.
+    fn note(&mut self, action: &Action, transition: &Transition, waited: bool) -> Change {
+        if waited {
+            self.signals.waited(transition);
+        }
+        if refuses(transition) {
+            self.signals.refused(action);
+        }
         match transition {
-            Transition::Ruled(ruling) if ruling.decision == Decision::Allow => {
-                *self.actions.entry(action.tool.clone()).or_default() += 1;
-                if action.contract.effect != Effect::Read {
-                    // What a ruling takes is taken when it is appended.
-                    let origins = assess(action, &self.seen);
-                    self.seen.permitted(&origins);
-                }
-                let mut change = self.set(&ruling.sets);
-                change.permitted = Some(action.tool.clone());
-                change
-            }
+            Transition::Ruled(ruling) if ruling.decision == Decision::Allow => self.permitted(action, ruling),
             Transition::Ruled(ruling) | Transition::Resolved(ruling) if ruling.decision == Decision::Deny => {
                 self.denied += 1;
                 Change::default()
             }
             Transition::Outcome { outcome, .. } => {
-                for text in [&outcome.output, &outcome.error].into_iter().flatten() {
-                    self.seen.output(action, text);
+                if outcome.status == Status::NothingSent {
+                    self.seen.given_back(action);
+                } else {
+                    for text in [&outcome.output, &outcome.error].into_iter().flatten() {
+                        self.seen.output(action, text);
+                    }
                 }
+                self.signals.saw_outcome(action, outcome);
                 self.see(&outcome.labels)
             }
             _ => Change::default(),
         }
     }
 
+    fn permitted(&mut self, action: &Action, ruling: &Ruling) -> Change {
+        self.signals.permitted(action, &self.actions, self.last, &self.bounds);
+        self.actions.count(&action.tool, self.bounds.tools);
+        if action.contract.effect != Effect::Read {
+            // What a ruling takes is taken when it is appended.
+            let origins = assess(action, &self.seen);
+            self.seen.permitted(&origins);
+            origins.parties.iter().for_each(|party| self.signals.reached(party, &self.bounds));
+        }
+        let mut change = self.set(&ruling.sets);
+        change.permitted = Some(action.tool.clone());
+        change
+    }
+
     fn see(&mut self, labels: &BTreeSet<Arc<str>>) -> Change {
-        self.labels.extend(labels.iter().cloned());
+        for label in labels {
+            self.labels.add(label, self.bounds.labels);
+            self.signals.saw_label(label);
+        }
         Change { labels: labels.clone(), ..Change::default() }
     }
 
@@ -292,7 +348,7 @@ impl Context {
                     at: self.last,
                     valid_until: None,
                 };
-                self.facts.insert(Arc::clone(name), fact);
+                self.facts.insert(name, fact, self.bounds.facts);
             }
         }
         change
@@ -313,10 +369,22 @@ impl Context {
         self.opened.intent.as_ref()
     }
 
-    /// Labels of the data this session has seen.
+    /// Labels of the data this session has seen, as far as they are kept.
     #[must_use]
     pub const fn labels(&self) -> &BTreeSet<Arc<str>> {
-        &self.labels
+        self.labels.set()
+    }
+
+    /// Whether every label that was seen is kept.
+    #[must_use]
+    pub const fn labels_complete(&self) -> bool {
+        self.labels.complete()
+    }
+
+    /// What the session's entries add up to.
+    #[must_use]
+    pub const fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// Where values come from, as far as the session has seen.
@@ -328,19 +396,44 @@ impl Context {
     /// The fact of this name, stale ones included.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&GivenFact> {
-        self.facts.get(name)
+        self.facts.all().get(name)
     }
 
-    /// All given facts.
+    /// Whether a fact of this name may have been given and not kept.
+    #[must_use]
+    pub fn may_have_dropped(&self, name: &str) -> bool {
+        self.facts.may_have_dropped(name)
+    }
+
+    /// All given facts that are kept.
     #[must_use]
     pub const fn facts(&self) -> &BTreeMap<Arc<str>, GivenFact> {
-        &self.facts
+        self.facts.all()
     }
 
-    /// Permitted actions by tool, those in flight included.
+    /// Permitted actions by tool, those in flight included, of the tools that are told apart.
     #[must_use]
     pub const fn actions(&self) -> &BTreeMap<ToolName, u64> {
+        self.actions.kept()
+    }
+
+    /// Permitted actions by tool, with what is not told apart any more.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
         &self.actions
+    }
+
+    /// Actions with unknown outcomes that were let go: a report about them comes too late.
+    #[must_use]
+    pub const fn let_go(&self) -> u64 {
+        self.let_go
+    }
+
+    /// Actions other than this one that wait for context.
+    #[must_use]
+    pub fn waiting_for_context(&self, but: &ActionId) -> u64 {
+        let waiting = |t: &&Tracked| waits_for_context(t.life.state()) && t.action.id != *but;
+        self.tracked.values().filter(waiting).count() as u64
     }
 
     /// Actions submitted so far, whatever became of them.

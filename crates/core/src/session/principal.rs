@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::compact::{Labels, Tally};
 use crate::names::ToolName;
+
+/// Tools and labels of one principal that are told apart; beyond them facts about the rest are missing.
+const MOST_TOOLS: usize = 4_096;
+const MOST_LABELS: usize = 1_024;
 
 /// The fold over a principal's chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {
-    actions: BTreeMap<ToolName, u64>,
-    labels: BTreeSet<Arc<str>>,
+    actions: Tally,
+    labels: Labels,
 }
 
 /// What one receipt changes for a principal.
@@ -41,23 +46,35 @@ impl Principal {
     /// Takes one change in.
     pub fn apply(&mut self, change: &Change) {
         if change.lowered {
-            self.labels.clear();
+            self.labels = Labels::default();
         }
         if let Some(tool) = &change.permitted {
-            *self.actions.entry(tool.clone()).or_default() += 1;
+            self.actions.count(tool, MOST_TOOLS);
         }
-        self.labels.extend(change.labels.iter().cloned());
+        change.labels.iter().for_each(|label| self.labels.add(label, MOST_LABELS));
     }
 
     /// Permitted actions by tool, those in flight included; a tool never used has none.
     #[must_use]
-    pub fn actions(&self) -> &BTreeMap<ToolName, u64> {
+    pub const fn actions(&self) -> &BTreeMap<ToolName, u64> {
+        self.actions.kept()
+    }
+
+    /// The same, with what is not told apart any more.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
         &self.actions
     }
 
     /// Labels of all data this principal's sessions have seen since the mark was last lowered.
     #[must_use]
-    pub fn labels(&self) -> &BTreeSet<Arc<str>> {
-        &self.labels
+    pub const fn labels(&self) -> &BTreeSet<Arc<str>> {
+        self.labels.set()
+    }
+
+    /// Whether every one of these labels is kept.
+    #[must_use]
+    pub const fn labels_complete(&self) -> bool {
+        self.labels.complete()
     }
 }

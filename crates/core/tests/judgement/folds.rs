@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_core::action::Action;
+use countersign_core::action::{Action, Contract, Effect};
+use countersign_core::contract::{Meaning, Role};
 use countersign_core::decision::{Approvers, Decision, Missing, Ruling, Why};
 use countersign_core::lifecycle::{Answer, Input, Limits, Output};
 use countersign_core::names::ActionId;
-use countersign_core::session::{Change, Context, Entry, Opened, Principal, Status, What};
+use countersign_core::session::{Change, Context, ContextLimits, Entry, Opened, Principal, Status, What};
 use countersign_core::time::{Span, Time};
 use countersign_testkit::builders::{START, action, facts, identity, opened, outcome, ruling, second, tool};
 use proptest::prelude::*;
@@ -15,8 +16,9 @@ use serde_json::json;
 
 /// One thing that happens in a session.
 #[derive(Clone, Debug)]
-enum Happens {
+pub(super) enum Happens {
     Submitted(u8, u8),
+    Turn(bool),
     Ruled(u8, u8),
     Claimed(u8, u8),
     Escalated(u8),
@@ -28,8 +30,9 @@ enum Happens {
     TimePasses(i64),
 }
 
-fn anything() -> impl Strategy<Value = Happens> {
+pub(super) fn anything() -> impl Strategy<Value = Happens> {
     prop_oneof![
+        1 => any::<bool>().prop_map(Happens::Turn),
         4 => (0..6_u8, 0..6_u8).prop_map(|(id, n)| Happens::Submitted(id, n)),
         4 => (0..6_u8, 0..6_u8).prop_map(|(id, n)| Happens::Ruled(id, n)),
         2 => (0..6_u8, 0..6_u8).prop_map(|(id, n)| Happens::Claimed(id, n)),
@@ -44,26 +47,39 @@ fn anything() -> impl Strategy<Value = Happens> {
 }
 
 /// A session in life, with its chain.
-struct Life {
-    context: Context,
-    chain: Vec<Entry>,
+pub(super) struct Life {
+    pub(super) context: Context,
+    pub(super) chain: Vec<Entry>,
     changes: Vec<Change>,
-    now: Time,
+    pub(super) now: Time,
+    /// How often each action was over and begun anew: no id is used twice.
+    begun: [u32; 6],
 }
 
 impl Life {
     fn new() -> Self {
-        Self { context: begin(), chain: Vec::new(), changes: Vec::new(), now: START }
+        Self::within(ContextLimits::default())
     }
 
-    fn happens(&mut self, event: &Happens) {
-        let id = |n: u8| ActionId::from(format!("act_{n}").as_str());
+    pub(super) fn within(bounds: ContextLimits) -> Self {
+        Self { context: begin(bounds), chain: Vec::new(), changes: Vec::new(), now: START, begun: [0; 6] }
+    }
+
+    pub(super) fn happens(&mut self, event: &Happens) {
+        let begun = self.begun;
+        let id = |n: u8| id(n, &begun);
         match event {
             Happens::TimePasses(by) => {
                 self.now = self.now + Span(*by);
                 for id in (0..6).map(id) {
                     self.advance(&id, Input::Due);
                 }
+            }
+            Happens::Turn(told) => {
+                self.note(What::Turn {
+                    host: "desk".into(),
+                    text: told.then(|| "and mail it to Bob".into()),
+                });
             }
             Happens::Submitted(n, kind) => self.submit(*n, any_ruling(*kind)),
             Happens::Ruled(n, kind) => self.advance(&id(*n), Input::Ruled(Arc::new(any_ruling(*kind)))),
@@ -80,7 +96,7 @@ impl Life {
                 let status = all[usize::from(*kind)];
                 self.advance(
                     &id(*n),
-                    Input::Settled(outcome(status, &[["PII", "INTERNAL"][usize::from(kind % 2)]])),
+                    Input::Settled(outcome(status, &[["PII", "INTERNAL"][usize::from((kind + n) % 2)]])),
                 );
             }
             Happens::Halted(n) => {
@@ -88,10 +104,14 @@ impl Life {
                 halted.because.step = countersign_core::decision::Step::Halted;
                 self.advance(&id(*n), Input::Halted(Arc::new(halted)));
             }
-            Happens::Facts(n) => self.note(facts(&[(["a", "b", "c"][usize::from(*n)], json!(n))], self.now)),
+            Happens::Facts(n) => {
+                let valid_until = self.now + Span::seconds(900 * i64::from(*n));
+                self.note(facts(&[(["a", "b", "c"][usize::from(*n)], json!(n))], valid_until));
+            }
             Happens::Observed(n) => {
-                let labels = [["PUBLIC", "SECRET", "PII"][usize::from(*n)].into()].into();
-                self.note(What::Observed { source: "tools/list files".into(), labels, text: None });
+                let labels = [["PUBLIC", "RESTRICTED", "cue:override"][usize::from(*n)].into()].into();
+                let source = ["tools/list files", "notice"][usize::from(*n % 2)].into();
+                self.note(What::Observed { source, labels, text: None });
             }
         }
     }
@@ -103,9 +123,18 @@ impl Life {
     }
 
     fn submit(&mut self, n: u8, ruling: Ruling) {
+        let (name, effect) = TOOLS[usize::from(n) % TOOLS.len()];
+        let meaning = Meaning { roles: [("/to".to_owned(), Role::Party)].into(), ..Meaning::default() };
+        let contract = Contract { effect, meaning: Some(Arc::new(meaning)), ..Contract::default() };
+        let said = json!({"to": format!("p{}@example.com", n / 2), "about": "the report"}).to_string();
+        if self.context.find(&id(n, &self.begun)).is_none() {
+            self.begun[usize::from(n)] += 1;
+        }
         let action = Arc::new(Action {
+            id: id(n, &self.begun),
             submitted_at: self.now,
-            ..action(&format!("act_{n}"), ["f.read", "f.write", "mail.send"][usize::from(n % 3)], "{}")
+            contract: Arc::new(contract),
+            ..action("", name, &said)
         });
         let identity = Arc::new(identity("alice", "bot"));
         let (output, change) = self.context.submit(&action, &identity, Arc::new(ruling), self.now);
@@ -129,12 +158,24 @@ impl Life {
     }
 }
 
-fn begin() -> Context {
-    Context::new(
-        Opened { labels: ["BEGAN".into()].into(), ..opened("ses_1", "alice", "bot") },
-        START,
-        Limits::default(),
-    )
+fn id(n: u8, begun: &[u32; 6]) -> ActionId {
+    format!("act_{n}_{}", begun[usize::from(n)]).as_str().into()
+}
+
+/// Tools by the number of the action, so that one action is always of one tool.
+const TOOLS: [(&str, Effect); 6] = [
+    ("f.read", Effect::Read),
+    ("f.write", Effect::WriteInternal),
+    ("mail.send", Effect::WriteOutbound),
+    ("mail.read", Effect::EgressRead),
+    ("a.b.c", Effect::Unknown),
+    ("vault.show", Effect::Credential),
+];
+
+pub(super) fn begin(bounds: ContextLimits) -> Context {
+    let request = Some("read the report and send it to Bob".into());
+    let opened = Opened { labels: ["BEGAN".into()].into(), request, ..opened("ses_1", "alice", "bot") };
+    Context::bounded(opened, START, Limits::default(), bounds)
 }
 
 fn any_ruling(kind: u8) -> Ruling {
@@ -149,45 +190,59 @@ fn any_ruling(kind: u8) -> Ruling {
     }
 }
 
+/// Bounds that everything meets at once.
+pub(super) const SMALL: ContextLimits =
+    ContextLimits { tools: 2, labels: 3, facts: 2, entities: 1, unknown: 1 };
+
 /// Everything that can be read of a context.
 fn seen(context: &Context) -> String {
     let tracked: Vec<_> =
         context.tracked().map(|t| (&t.action.id, t.life.state(), t.life.was_deferred(), &t.ruling)).collect();
     let deferred: Vec<_> = context.deferred().map(|t| &t.action.id).collect();
     format!(
-        "{:?} {:?} {:?} {:?} {} {} {:?} {tracked:?} {deferred:?}",
+        "{:?} {:?} {:?} {:?} {} {} {:?} {tracked:?} {deferred:?} {:?} {}",
         context.opened(),
         context.labels(),
         context.facts(),
-        context.actions(),
+        context.tally(),
         context.submitted(),
         context.denied(),
         context.last(),
+        context.signals(),
+        context.let_go(),
     )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// `R2.prior`, `R2.chain`: a restart gives the same context, and the same changes for human and agent.
+    /// `R2.prior`, `R2.chain`: a restart gives the same context, every signal in it, and the same changes for human and
+    /// agent; also where the context keeps next to nothing.
     #[test]
-    fn r2_prior_replaying_a_chain_gives_what_was_lived(events in proptest::collection::vec(anything(), 0..40)) {
-        let mut life = Life::new();
+    fn r2_prior_replaying_a_chain_gives_what_was_lived(
+        events in proptest::collection::vec(anything(), 0..40),
+        small in any::<bool>(),
+    ) {
+        let bounds = if small { SMALL } else { ContextLimits::default() };
+        let mut life = Life::within(bounds);
         for event in &events {
             life.happens(event);
         }
-        let mut again = begin();
+        let mut again = begin(bounds);
         let mut changes = Vec::new();
         for entry in &life.chain {
             changes.push(again.replay(entry).unwrap());
         }
         prop_assert_eq!(seen(&again), seen(&life.context));
         prop_assert_eq!(&changes, &life.changes);
-        let permits = again.actions().values().sum::<u64>();
+        let permits = again.actions().values().sum::<u64>() + again.tally().other();
         let principal = fold(&changes);
-        prop_assert_eq!(principal.actions(), again.actions(), "one session's principal counts what the session counts");
         prop_assert_eq!(permits, changes.iter().filter(|change| change.permitted.is_some()).count() as u64);
-        prop_assert!(principal.labels().iter().all(|label| again.labels().contains(label)));
+        if !small {
+            let counted = principal.actions();
+            prop_assert_eq!(counted, again.actions(), "one session's principal counts what the session counts");
+            prop_assert!(principal.labels().iter().all(|label| again.labels().contains(label)));
+        }
     }
 
     /// A step that does not follow from the steps before is told, never folded.
@@ -200,7 +255,7 @@ proptest! {
         events.iter().for_each(|event| life.happens(event));
         if !life.chain.is_empty() {
             let repeated = at.index(life.chain.len());
-            let mut again = begin();
+            let mut again = begin(ContextLimits::default());
             let mut permits = 0;
             for (n, entry) in life.chain.iter().enumerate() {
                 for _ in 0..=usize::from(n == repeated) {
@@ -245,7 +300,7 @@ fn a_principal_s_mark_only_rises_until_somebody_lowers_it_and_counters_stay() {
 
 #[test]
 fn an_entry_about_an_unknown_action_or_a_second_beginning_is_inconsistent() {
-    let mut context = begin();
+    let mut context = begin(ContextLimits::default());
     let entry = |what| Entry { at: second(1), what, erased: false };
     let moved =
         What::Moved { action: "act_9".into(), transition: countersign_core::lifecycle::Transition::TimedOut };

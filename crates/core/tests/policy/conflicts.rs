@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::decide::{Environment, Question, decide};
+use countersign_core::decide::{Environment, Memo, Question, decide};
 use countersign_core::decision::{Decision, Gap, Verdict};
 use countersign_core::policy::PolicySet;
 use proptest::prelude::*;
@@ -359,6 +359,7 @@ fn disagree(world: &World, policy: &PolicySet) -> bool {
         policy,
         environment: &environment,
         now: NOW,
+        memo: &Memo::default(),
     };
     match decide(&question).decision {
         Decision::Defer(missing) => missing.gaps().any(|gap| matches!(gap, Gap::Agreement(_))),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::{Action, Arguments, Contract};
-use countersign_core::decide::{Environment, Question};
+use countersign_core::decide::{Environment, Memo, Question};
 use countersign_core::decision::{Because, Decision, Match, PolicyRef, Ruling, Step};
 use countersign_core::edits::Edits;
 use countersign_core::identity::{Identity, Party};

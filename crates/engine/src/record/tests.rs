@@ -334,7 +334,8 @@ fn turns_and_observations_read_back_as_they_were() {
     for labels in [labels, BTreeSet::new()] {
         let draft =
             Draft::observed(source(&session, &who), "tools/list files", &labels, &"[]".into(), second(5));
-        let What::Observed { source, labels: read, text: Some(_) } = there_and_back(draft, false).entry.what else {
+        let What::Observed { source, labels: read, text: Some(_) } = there_and_back(draft, false).entry.what
+        else {
             panic!()
         };
         assert_eq!((&*source, read), ("tools/list files", labels));

@@ -9,16 +9,20 @@
 //! | `order` | what depends on a deferred action |
 //! | `control` | halts, policy changes, permits that lapse |
 //! | `principals` | budgets, high-water marks, sessions of others, windows |
+//! | `smuggling` | a third party's address on its way into an action (`R2`) |
 //! | `recovery` | a restart at every step of every life |
 //! | `faults` | a failure at every append, and the table of what follows from it |
+//! | `idle` | sessions that leave memory and come back |
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic here is the report of a failure")]
 
 mod control;
 mod decisions;
 mod faults;
+mod idle;
 mod order;
 mod principals;
 mod recovery;
 mod slow;
+mod smuggling;
 mod waits;
 mod world;

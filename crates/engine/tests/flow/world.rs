@@ -346,7 +346,10 @@ pub(crate) fn declared(tool: &ToolName) -> Arc<Contract> {
         ("files", "read" | "list") => contract(Effect::Read, &["/path"]),
         ("files", "write" | "stage") => contract(Effect::WriteInternal, &["/path"]),
         ("files", "delete") => contract(Effect::Destructive, &["/path"]),
-        _ => Contract::default(),
+        (upstream, name) => match crate::smuggling::derived(&format!("{upstream}.{name}")) {
+            Some(derived) => return derived,
+            None => Contract::default(),
+        },
     })
 }
 
@@ -462,13 +465,14 @@ pub(crate) fn seen(context: &Context) -> String {
         .map(|t| (t.action.id.to_string(), format!("{} {}", stands(t.life.state()), t.life.was_deferred())))
         .collect();
     format!(
-        "{:?} {:?} {:?} {} {} {:?} {tracked:#?}",
+        "{:?} {:?} {:?} {} {} {:?} {:?} {tracked:#?}",
         context.labels(),
         context.facts(),
         context.actions(),
         context.submitted(),
         context.denied(),
-        context.last()
+        context.last(),
+        context.signals()
     )
 }
 

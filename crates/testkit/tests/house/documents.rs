@@ -57,8 +57,10 @@ fn paths_and_tests_that_documents_name_exist() {
 fn every_page_of_the_book_is_in_its_table_and_no_other() {
     let table = read(&root().join("docs/src/SUMMARY.md"));
     let listed: BTreeSet<_> = table.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
-    let pages =
-        files("docs/src").into_iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned());
+    let book = root().join("docs/src");
+    let pages = files("docs/src")
+        .into_iter()
+        .map(|file| file.strip_prefix(&book).unwrap().to_string_lossy().into_owned());
     let there: BTreeSet<_> = pages.filter(|name| name != "SUMMARY.md").collect();
     assert_eq!(listed, there.iter().map(String::as_str).collect());
     let records = read(&root().join("docs/src/decisions.md"));

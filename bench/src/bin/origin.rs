@@ -79,7 +79,7 @@ impl Word for countersign_core::decision::Ruling {
 fn once(world: &mut World) -> f64 {
     world.memo = Memo::default();
     let begun = Instant::now();
-    black_box(world.decide());
+    let _ = black_box(world.decide());
     begun.elapsed().as_secs_f64() * 1e6
 }
 
@@ -87,14 +87,14 @@ fn proposals() -> Vec<(&'static str, &'static str, Value)> {
     let mail = |to: &str| json!({"recipients": [to], "subject": "Summary", "body": "The figures are better than expected."});
     vec![
         ("typed recipient", "mail.send_email", mail("bob@example.com")),
-        ("a third party's recipient", "mail.send_email", mail("carol17@example.com")),
+        ("a third party's recipient", "mail.send_email", mail("carol42@example.com")),
         ("made-up recipient", "mail.send_email", mail("zoe@nowhere.example")),
         (
             "made-up recipient, 2 KB of content",
             "mail.send_email",
             json!({"recipients": ["zoe@nowhere.example"], "subject": "Summary", "body": SENTENCES[0].repeat(23)}),
         ),
-        ("an id of a listed file", "files.delete_file", json!({"file_id": "f-1017"})),
+        ("an id of a listed file", "files.delete_file", json!({"file_id": "f-333"})),
         ("a read", "files.read_file", json!({"path": "minutes.txt"})),
     ]
 }

@@ -53,7 +53,14 @@ impl<'a> Question<'a> {
     /// Where the arguments come from.
     #[must_use]
     pub fn origins(&self) -> &'a Origins {
-        self.memo.origins.get_or_init(|| assess(self.action, self.context.seen()))
+        self.memo.origins.get_or_init(|| {
+            let mut origins = assess(self.action, self.context.seen());
+            if self.context.opened().inherits {
+                let named = |hash| self.human.may_be_foreign(hash) || self.agent.may_be_foreign(hash);
+                origins.recall(self.action, named);
+            }
+            origins
+        })
     }
 
     /// The lexical distance from the request to the action, in basis points; `None` without a request.

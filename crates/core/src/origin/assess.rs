@@ -8,7 +8,7 @@ use super::arguments::{MAX_LEAVES, leaves};
 use super::licence::{Deed, Licence, licence};
 use super::seen::Seen;
 use super::selectors::{Case, Weighed};
-use super::text::plain;
+use super::text::{hash, plain};
 use crate::action::Action;
 use crate::contract::{Effect, Meaning, Nouns, Role, Writer};
 use crate::detect::inspect_fields;
@@ -208,6 +208,32 @@ impl Origins {
         of_arguments.chain(self.doubts.iter().copied()).collect()
     }
 
+    /// Takes back what spoke for values that nobody in this session wrote, where a third party named them in
+    /// another session of the same people.
+    pub(crate) fn recall(&mut self, action: &Action, named: impl Fn(u64) -> bool) {
+        let all = leaves(action.arguments.value());
+        for (argument, (_, value)) in self.arguments.iter_mut().zip(&all) {
+            let recorded = argument.standing == Standing::Clear(Evidence::Recorded);
+            if argument.role.selects()
+                && argument.origin == Origin::Nobody
+                && recorded
+                && named(hash(&plain(value)))
+            {
+                argument.origin = Origin::ThirdParty;
+                argument.standing = Standing::Doubtful(Doubt::ThirdParty);
+                argument.read_in = Some("another session".into());
+            }
+        }
+        self.summarise();
+    }
+
+    /// The words that policies read.
+    fn summarise(&mut self) {
+        self.doubted = self.all_doubts().into_iter().map(Doubt::as_str).collect();
+        let selecting = self.arguments.iter().filter(|a| a.role.selects());
+        self.selected = selecting.map(|a| a.origin.as_str()).collect();
+    }
+
     /// What speaks against an argument and what it contains, or `none`.
     #[must_use]
     pub fn doubt_about(&self, pointer: &str) -> &'static str {
@@ -299,9 +325,7 @@ pub fn assess(action: &Action, seen: &Seen) -> Origins {
     if effect != Effect::Read {
         origins.flows = flows(&all);
     }
-    origins.doubted = origins.all_doubts().into_iter().map(Doubt::as_str).collect();
-    origins.selected =
-        origins.arguments.iter().filter(|a| a.role.selects()).map(|a| a.origin.as_str()).collect();
+    origins.summarise();
     origins
 }
 

@@ -139,6 +139,13 @@ impl Case<'_> {
     /// thing, its source is named, and the source names one such thing only, or the user wants every one.
     pub(super) fn slot(&self, value: &Value<'_>, forms: &[Form], role: Role) -> Option<Weighed> {
         let request = self.seen.request.as_ref()?;
+        if self.seen.has_relayed(value.folded) {
+            return None;
+        }
+        // A source fills a place in what the user asked for, and opens nothing else.
+        if !self.deed.effect.only_reads() && self.asking.is_empty() && self.licence != Licence::Delegated {
+            return None;
+        }
         let here =
             |m: &&text::Literal| forms.contains(&m.form) && same_mention(m.form, &m.text, value.folded);
         let told = self
@@ -149,7 +156,10 @@ impl Case<'_> {
         let sentence = request.sentences.iter().find(|s| speaks_of(s, role, self.deed))?;
         // Looking at everything there is was the user's wish, whoever else wishes it.
         let all_read = sentence.every && self.deed.effect == Effect::EgressRead;
-        if !all_read && self.is_pushed(value) {
+        // As it is spelt there, however it is spelt here.
+        let families = self.deed.meaning.families.without(Families::READ);
+        let spelt = |m: &text::Literal| self.seen.is_pushed(&Run::of(&m.text), families, None);
+        if !all_read && (self.is_pushed(value) || told.mentions.iter().filter(here).any(spelt)) {
             return None;
         }
         let doubt = |doubt| Some(Weighed::doubt(Origin::ThirdParty, doubt));

@@ -189,9 +189,31 @@ impl Taker<'_, '_> {
     }
 }
 
-/// Four words or more can say something, whatever the field is called.
+/// Four words or more can say something, whatever the field is called; so can an address that stands with
+/// something else, and a code.
 fn is_prose(text: &str) -> bool {
-    text.split_whitespace().nth(3).is_some()
+    text.split_whitespace().nth(3).is_some() || names_beside(text) || may_be_code(text)
+}
+
+/// An address, link or account with a name, a scheme or brackets around it.
+fn names_beside(text: &str) -> bool {
+    text.contains(['@', '/'])
+        && (text.contains("mailto:")
+            || super::text::literals(text).iter().any(|l| {
+                matches!(l.form, Form::Mail | Form::Url | Form::Account) && l.text.len() < text.trim().len()
+            }))
+}
+
+/// What may hide something else: long, without blanks, in capitals and small letters, or with escapes.
+fn may_be_code(text: &str) -> bool {
+    let text = text.trim();
+    let has = |of: fn(&u8) -> bool| text.bytes().any(|b| of(&b));
+    text.len() >= 16
+        && !text.contains(char::is_whitespace)
+        && (text.contains(['%', '&', '\\'])
+            || text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b))
+                && has(u8::is_ascii_lowercase)
+                && (has(u8::is_ascii_uppercase) || text.bytes().all(|b| b.is_ascii_hexdigit())))
 }
 
 /// A list of objects, or of lists of them.

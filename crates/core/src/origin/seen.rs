@@ -16,6 +16,10 @@ use crate::detect::normal;
 
 /// Outputs beyond this many bytes in one session are no longer taken in: values not found are then Unknown.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
+/// Whom the user's effects went to: so many are kept.
+const MAX_CORRESPONDED: usize = 4096;
+/// Values of third parties that a session carried on; beyond them all that it reads may be one.
+const MAX_RELAYED: usize = 4096;
 /// Literals that are kept of one text.
 const MAX_MENTIONS: usize = 64;
 
@@ -38,10 +42,15 @@ pub struct Seen {
     places: BTreeMap<u64, Vec<(u32, u32)>>,
     /// Values that this session's own writes brought forth.
     minted: BTreeSet<String>,
+    /// Addresses and names of third parties that this session wrote somewhere itself, by hash: what comes back
+    /// from there is theirs, whoever keeps it.
+    relayed: BTreeSet<u64>,
     /// Whom the user's own effects went to.
     pub(crate) corresponded: BTreeSet<String>,
     /// Slots that are taken, by kind of thing and role.
     pub(crate) taken: BTreeMap<(Nouns, &'static str), String>,
+    /// What third parties' texts named since somebody last asked, as hashes.
+    named: BTreeSet<u64>,
     bytes: usize,
     incomplete: bool,
 }
@@ -105,6 +114,11 @@ impl Seen {
         seen
     }
 
+    /// What third parties' texts named since this was last asked: what other sessions of the same people are to know.
+    pub fn newly_named(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.named)
+    }
+
     /// A text that was seen is no longer known.
     pub fn forgot(&mut self) {
         self.incomplete = true;
@@ -151,6 +165,9 @@ impl Seen {
             values.iter().map(|(_, v)| plain(v)).filter(|v| self.typed_loosely(v)).collect();
         let asked_by_user = !values.is_empty() && typed.len() == values.len();
         let effect = action.contract.effect;
+        if !effect.only_reads() {
+            self.relays(&values);
+        }
         let source = self.begin(meaning.nouns, asked_by_user, typed);
         let echoed: BTreeSet<String> = values.iter().map(|(_, v)| plain(v)).collect();
         for text in output::texts(text) {
@@ -159,12 +176,36 @@ impl Seen {
         }
     }
 
+    /// Notes what an effect carries on of a third party's.
+    fn relays(&mut self, values: &[(String, String)]) {
+        for (_, value) in values {
+            let whole = plain(value);
+            let literals =
+                text::literals(value).into_iter().filter(|l| l.form != Form::Number).map(|l| l.text);
+            for told in literals.chain((whole.len() <= 160).then_some(whole)) {
+                let user = self.request.as_ref().is_some_and(|r| r.typed(&told))
+                    || self.is_self(&told)
+                    || self.corresponded.contains(&told);
+                if self.relayed.len() < MAX_RELAYED && !user && self.third_party_has(&Run::of(&told), None) {
+                    self.relayed.insert(hash(&told));
+                }
+            }
+        }
+    }
+
+    /// Whether this session itself wrote a third party's value somewhere.
+    pub(crate) fn has_relayed(&self, folded: &str) -> bool {
+        self.relayed.contains(&hash(folded)) || self.relayed.len() >= MAX_RELAYED
+    }
+
     /// A slot was taken, and somebody was written to: when the ruling is appended.
     pub fn permitted(&mut self, origins: &super::Origins) {
         for (kind, role, value) in &origins.takes {
             self.taken.insert((*kind, role), value.clone());
         }
-        self.corresponded.extend(origins.parties.iter().cloned());
+        // Whom one has written to before only ever speaks for a value, so the rest may be left out.
+        let room = MAX_CORRESPONDED.saturating_sub(self.corresponded.len());
+        self.corresponded.extend(origins.parties.iter().take(room).cloned());
     }
 
     /// Nothing was sent, so what was taken for it is open again.
@@ -260,6 +301,11 @@ impl Seen {
             source.count += told.records.len();
         }
         for mut record in told.records {
+            for field in &mut record.fields {
+                if self.has_relayed(&field.text) {
+                    field.writer = Writer::ThirdParty;
+                }
+            }
             if let Some(echoed) = echoed {
                 self.keep_writers(&mut record, echoed, !meaning.families.is_empty());
             }
@@ -293,11 +339,10 @@ impl Seen {
                     field.writer = Writer::ThirdParty;
                 }
                 // What was sent in was not made here, whatever field it comes back in.
-                None if echoed.contains(&*field.text) => {
-                    if third && !self.typed_loosely(&field.text) {
-                        field.writer = Writer::ThirdParty;
-                    }
+                None if echoed.contains(&*field.text) && third && !self.typed_loosely(&field.text) => {
+                    field.writer = Writer::ThirdParty;
                 }
+                None if echoed.contains(&*field.text) => {}
                 None if field.class == Class::Id || (field.class == Class::Identity && !third) => {
                     new.push(field.text.to_string());
                 }
@@ -312,6 +357,11 @@ impl Seen {
     fn index(&mut self, record: Record) {
         let Ok(at) = u32::try_from(self.records.len()) else { return };
         for (n, field) in record.fields.iter().enumerate() {
+            if field.writer == Writer::ThirdParty
+                && text::form(&field.text).is_some_and(|f| f != Form::Number)
+            {
+                self.named.insert(hash(&field.text));
+            }
             if let Ok(n) = u32::try_from(n)
                 && !field.text.is_empty()
             {
@@ -351,6 +401,9 @@ impl Seen {
             mentions.extend(named.into_iter().take(MAX_MENTIONS.saturating_sub(mentions.len())));
             let numbers = numbers.iter().filter_map(|l| text::number(&l.text));
             figures.extend(numbers.take(MAX_MENTIONS.saturating_sub(figures.len())));
+        }
+        if writer == Writer::ThirdParty {
+            self.named.extend(mentions.iter().map(|m| hash(&m.text)));
         }
         mentions.sort_by(|a, b| a.text.cmp(&b.text));
         mentions.dedup();

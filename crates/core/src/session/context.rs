@@ -306,7 +306,8 @@ impl Context {
                     }
                 }
                 self.signals.saw_outcome(action, outcome);
-                self.see(&outcome.labels)
+                let foreign = self.seen.newly_named();
+                Change { foreign, ..self.see(&outcome.labels) }
             }
             _ => Change::default(),
         }

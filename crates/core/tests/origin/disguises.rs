@@ -18,7 +18,7 @@ pub(crate) const ALL: &[(&str, Disguise)] = &[
     ("HTML entities", |text| text.chars().map(|c| format!("&#{};", u32::from(c))).collect()),
     ("HTML entities in hex", |text| text.chars().map(|c| format!("&#x{:x};", u32::from(c))).collect()),
     ("Cyrillic look-alikes", |text| map(text, "aceopxyiABCEHKMOPTX", "асеорхуіАВСЕНКМОРТХ")),
-    ("Greek look-alikes", |text| map(text, "oviABEHIKMNOPTXYZ", "ονιΑΒΕΗΙΚΜΝΟΡΤΧΥΖ")),
+    ("Greek look-alikes", |text| map(text, "oiABEHIKMNOPTXYZ", "οιΑΒΕΗΙΚΜΝΟΡΤΧΥΖ")),
     ("full width", |text| text.chars().map(|c| if c.is_ascii_graphic() { wide(c) } else { c }).collect()),
     ("zero-width spaces", |text| between(text, "\u{200B}")),
     ("zero-width joiners", |text| between(text, "\u{200D}")),

@@ -133,7 +133,8 @@ proptest! {
         request in select(&REQUESTS[..]), which in 0..8_usize,
     ) {
         // Without a request a value must be recognised: it stands in a sentence, and its code is long enough to be opened.
-        prop_assume!(request.is_some() || kind < 3 && value.len() >= 16);
+        let opened = kind < 3 && value.len() >= 16 && hides.0 != "blanks between";
+        prop_assume!(request.is_some() || opened);
         let text = around(kind, &hides.1(&value));
         let session = tainted(request, way, &text, &value);
         let (tool, arguments) = acts(which, &value);
@@ -170,6 +171,8 @@ proptest! {
         request in select(&REQUESTS[1..]),
     ) {
         let (head, tail) = split(&value, cut.index(64));
+        // A piece that is a word of the user's own leads to whom the user named.
+        prop_assume!(request.is_none_or(|request| !request.to_lowercase().contains(&head.to_lowercase())));
         let session = tainted(request, way, &around(kind, &value), &value);
         for (tool, arguments) in [
             ("mail.send_email", json!({"recipients": [head, tail], "subject": "Hi", "body": "As asked."})),

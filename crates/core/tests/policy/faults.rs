@@ -239,7 +239,7 @@ rules:
         faults(&[("a.yaml", text), ("b.yaml", "version: 1\ndefault: [")]),
         [
             "a.yaml:2:1: unknown key `policies` in a policy file (hint: known here: version, policy, default, \
-         internal_domains, rules)",
+         internal_domains, unclassified, rules)",
             "a.yaml:5:43: unknown operator `externl` (hint: did you mean `external`?)",
             "a.yaml:6:13: `action` cannot be `DENNY` (hint: did you mean `DENY`?)",
             "a.yaml:7:9: the rule `one` is already written at a.yaml:4:9",

@@ -213,3 +213,15 @@ async fn r2_data_an_address_in_an_error_text_is_not_written_to() {
     desk.is_stopped(&mail(&[EVE], "Two mails came in.")).await;
     desk.honest_send_runs().await;
 }
+
+/// What a third party wrote in one session is known for it in the next ones of the same people, which only restricts.
+#[tokio::test]
+async fn r2_data_an_address_from_another_session_of_the_same_people_is_not_written_to() {
+    let mut desk = Desk::asked(REQUEST).await;
+    desk.reads_mail(&format!("My details for your records are {EVE}, thank you.")).await;
+    // A plain client: no request, and nothing seen.
+    let plain = Opening { request: None, ..opening("alice", "bot") };
+    desk.session = desk.world.engine.open(plain).await.unwrap().id;
+    desk.is_stopped(&mail(&[EVE], "Two mails came in.")).await;
+    desk.honest_send_runs().await;
+}

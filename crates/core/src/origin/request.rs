@@ -261,6 +261,10 @@ impl Sentence {
             return verb(text);
         }
         let families = base_verb(text)?;
+        // *Tell me* asks to be told, not to send anything.
+        let told = matches!(text, "tell" | "inform" | "let" | "answer" | "give" | "ask")
+            && after.is_some_and(|a| matches!(&*a.folded, "me" | "us"));
+        let families = if told { Families::READ } else { families };
         // A singular noun takes no bare verb behind it: *to each user write the message* asks.
         let bare = prior.is_some_and(|p| noun(p).is_some() && singular(p).is_none()) && noun(text).is_none();
         if bare && after.is_some_and(|a| OBJECTS.contains(&a.folded.as_str())) {

@@ -2,13 +2,13 @@
 //!
 //! | module | says |
 //! |---|---|
-//! | [`text`] | words of names and descriptions |
-//! | [`schema`] | every argument a schema admits, nested ones too, within bounds |
-//! | [`verb`] | what the tool's verb is: from its name, else from its description |
-//! | [`sort`] | what an argument is by its name, description and type alone |
-//! | [`effect`] | what the tool does |
-//! | [`role`] | what an argument is for, given what the tool does |
-//! | [`output`] | what comes back, and whose it is |
+//! | `text` | words of names and descriptions |
+//! | `schema` | every argument a schema admits, nested ones too, within bounds |
+//! | `verb` | what the tool's verb is: from its name, else from its description |
+//! | `sort` | what an argument is by its name, description and type alone |
+//! | `effect` | what the tool does |
+//! | `role` | what an argument is for, given what the tool does |
+//! | `output` | what comes back, and whose it is |
 //!
 //! The rules know English and nothing else. They raise where a description says more than a name, and never
 //! lower; where nothing tells, they take the more dangerous reading and say so in [`Meaning::doubts`].

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | this one | [`Contract`]: effect, roles of arguments, what its outputs are |
 //! | [`words`] | what verbs do and what nouns speak of |
-//! | [`derive`] | a contract from a tool's name, description, schema and annotations |
-//! | [`file`] | the override file: what a person has reviewed, pinned by digest |
+//! | [`mod@derive`] | a contract from a tool's name, description, schema and annotations |
+//! | [`mod@file`] | the override file: what a person has reviewed, pinned by digest |
 //!
 //! Somebody's declaration wins over what is derived. What nobody declared and nothing tells is taken in its
 //! most dangerous reading, and [`Meaning::doubts`] says so.

@@ -146,6 +146,13 @@ impl Case<'_> {
         if !self.deed.effect.only_reads() && self.asking.is_empty() && self.licence != Licence::Delegated {
             return None;
         }
+        // No source says what is destroyed, paid or run.
+        if matches!(
+            self.deed.effect,
+            Effect::Destructive | Effect::Payment | Effect::Execute | Effect::Credential
+        ) {
+            return None;
+        }
         let here =
             |m: &&text::Literal| forms.contains(&m.form) && same_mention(m.form, &m.text, value.folded);
         let told = self

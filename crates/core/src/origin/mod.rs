@@ -2,18 +2,18 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`text`] | words, sentences, literals |
-//! | [`request`] | what the user asked, left open and delegated |
-//! | [`output`] | from an output's text to a tree of values |
-//! | [`fields`], [`records`] | from a tree to records, each field with whoever can write it |
-//! | [`sketch`] | what longer texts say, in a few bits per word |
-//! | [`anchors`] | which records the user named |
+//! | `text` | words, sentences, literals |
+//! | `request` | what the user asked, left open and delegated |
+//! | `output` | from an output's text to a tree of values |
+//! | `fields`, `records` | from a tree to records, each field with whoever can write it |
+//! | `sketch` | what longer texts say, in a few bits per word |
+//! | `anchors` | which records the user named |
 //! | [`seen`] | the index of a session: all of the above, as a fold over what it has seen |
-//! | [`arguments`] | an action's arguments, leaf by leaf |
-//! | [`licence`] | whether the request asks for such an action |
-//! | [`selectors`] | what speaks for and against each value, in order |
-//! | [`evidence`] | slots, picks, superlatives, the request's words |
-//! | [`assess`] | one action, weighed: [`Origins`] |
+//! | `arguments` | an action's arguments, leaf by leaf |
+//! | `licence` | whether the request asks for such an action |
+//! | `selectors` | what speaks for and against each value, in order |
+//! | `evidence` | slots, picks, superlatives, the request's words |
+//! | [`mod@assess`] | one action, weighed: [`Origins`] |
 //!
 //! A value passes on positive evidence alone: the user typed it, a record that the user named holds it in a
 //! field that the user or the service writes, this session made it. Encodings and splits can hide where a

@@ -268,7 +268,7 @@ impl Sentence {
         // A singular noun takes no bare verb behind it: *to each user write the message* asks.
         let bare = prior.is_some_and(|p| noun(p).is_some() && singular(p).is_none()) && noun(text).is_none();
         if bare && after.is_some_and(|a| OBJECTS.contains(&a.folded.as_str())) {
-            return Some(self.with_object(text, families, after));
+            return Some(self.with_object(text, families));
         }
         if noun(text).is_some() && begins {
             // *Purchase at the store*: a noun; *purchase the store*: a verb.
@@ -294,11 +294,11 @@ impl Sentence {
         {
             return None;
         }
-        (begins || lead || adverb(prior)).then_some(self.with_object(text, families, after))
+        (begins || lead || adverb(prior)).then_some(self.with_object(text, families))
     }
 
     /// Light verbs take their meaning from their object: *make a payment*, *make a reservation*.
-    fn with_object(&self, word: &str, families: Families, _after: Option<&Token<'_>>) -> Families {
+    fn with_object(&self, word: &str, families: Families) -> Families {
         const LIGHT: [&str; 7] = ["make", "do", "set", "get", "place", "put", "give"];
         if !LIGHT.contains(&word) {
             return families;
@@ -427,7 +427,8 @@ fn quotes(text: &str) -> Vec<&str> {
     found
 }
 
-fn says_something(word: &str) -> bool {
+/// Whether a word tells one thing from another.
+pub(crate) fn says_something(word: &str) -> bool {
     word.chars().count() > 1 && !STOP.contains(&word) || word.chars().all(|c| c.is_ascii_digit())
 }
 

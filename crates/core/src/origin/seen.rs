@@ -381,7 +381,7 @@ impl Seen {
         let mut families = Families::NONE;
         let mut mentions: Vec<Literal> = Vec::new();
         let mut figures = Vec::new();
-        for text in &texts {
+        for (layer, text) in texts.iter().enumerate() {
             let mut goes_on = false;
             for sentence in text::sentences(text) {
                 let asks = Sentence::asked(sentence);
@@ -398,6 +398,11 @@ impl Seen {
             }
             let (numbers, named): (Vec<_>, Vec<_>) =
                 text::literals(text).into_iter().partition(|l| l.form == Form::Number);
+            if layer > 0 {
+                // What was hidden is a third party's, and opens nothing.
+                self.named.extend(named.iter().map(|m| hash(&m.text)));
+                continue;
+            }
             mentions.extend(named.into_iter().take(MAX_MENTIONS.saturating_sub(mentions.len())));
             let numbers = numbers.iter().filter_map(|l| text::number(&l.text));
             figures.extend(numbers.take(MAX_MENTIONS.saturating_sub(figures.len())));

@@ -5,7 +5,7 @@ use super::evidence::{is_insider, same_site};
 use super::fields::Class;
 use super::licence::{Deed, Licence, sentences};
 use super::records::{Field, Record};
-use super::request::Sentence;
+use super::request::{Sentence, says_something};
 use super::seen::{Place, Seen, Told};
 use super::sketch::Run;
 use super::text::{self, Form};
@@ -116,6 +116,9 @@ impl<'a> Case<'a> {
     fn is_typed(&self, role: Role, value: &Value<'_>) -> bool {
         let Some(request) = &self.seen.request else { return false };
         let folded = value.folded;
+        if role.selects() && !says_something(folded.trim_start_matches(['#', '@'])) {
+            return false;
+        }
         match role {
             Role::Resource | Role::Party | Role::Payee
                 if folded.len() < 5 && folded.bytes().all(|b| b.is_ascii_digit()) =>

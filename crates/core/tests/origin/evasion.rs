@@ -4,6 +4,7 @@ use countersign_core::contract::Role;
 use countersign_core::origin::{Origins, Standing};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 use crate::disguises::{ALL, Disguise, RECOGNISED, split};
@@ -125,7 +126,10 @@ fn disguise() -> impl Strategy<Value = (&'static str, Disguise)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same cases in every run; whoever looks for more changes the seed.
+    #![proptest_config(ProptestConfig {
+        cases: 1500, failure_persistence: None, rng_seed: RngSeed::Fixed(20_261_122), ..ProptestConfig::default()
+    })]
 
     #[test]
     fn r2_data_no_disguise_of_the_text_clears_a_third_partys_value(

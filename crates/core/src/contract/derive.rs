@@ -24,7 +24,7 @@ mod verb;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::words::{self, Families, Nouns};
 use super::{Contract, Effect, Meaning, Role};
@@ -41,6 +41,19 @@ pub struct Definition<'a> {
     pub input_schema: Option<&'a Value>,
     /// MCP annotations: hints of the server, which may raise the effect and never lower it.
     pub annotations: Option<&'a Value>,
+}
+
+impl<'a> Definition<'a> {
+    /// A tool as `tools/list` describes it, under the name that it has there.
+    #[must_use]
+    pub fn listed(name: &'a str, tool: &'a Map<String, Value>) -> Self {
+        Self {
+            name,
+            description: tool.get("description").and_then(Value::as_str).unwrap_or_default(),
+            input_schema: tool.get("inputSchema"),
+            annotations: tool.get("annotations"),
+        }
+    }
 }
 
 /// Derives a contract. Same definition, same contract.

@@ -65,6 +65,12 @@ impl Effect {
         }
     }
 
+    /// Whether what it does can hardly be taken back: nothing but the user's word opens it.
+    #[must_use]
+    pub const fn is_grave(self) -> bool {
+        matches!(self, Self::Destructive | Self::Payment | Self::Execute | Self::Credential)
+    }
+
     /// Whether the tool only reads.
     #[must_use]
     pub const fn only_reads(self) -> bool {

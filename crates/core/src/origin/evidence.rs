@@ -25,10 +25,7 @@ impl Case<'_> {
             .map(Run::of)
             .collect();
         pieces.len() >= 2
-            && self
-                .seen
-                .third_party(None)
-                .any(|told| pieces.iter().filter(|p| told.all.may_have(p)).count() >= 2)
+            && self.seen.third_party().any(|told| pieces.iter().filter(|p| told.all.may_have(p)).count() >= 2)
     }
 
     /// Whether the address stands in a text or a field letter by letter.
@@ -47,9 +44,7 @@ impl Case<'_> {
         const BACK: [&str; 9] =
             ["reply", "respond", "answer", "refund", "return", "back", "thank", "reimburse", "repay"];
         let back = BACK.iter().any(|word| sentence.words.contains(*word));
-        let (local, _) = field.text.split_once('@').unwrap_or((&field.text, ""));
-        let mut names = local.split(|c: char| !c.is_alphanumeric()).filter(|w| w.chars().count() > 2);
-        back || (!payment && names.any(|name| sentence.words.contains(name)))
+        back || (!payment && self.tied(sentence, &field.text))
     }
 
     /// Whether the sentence has a literal of its own in the place of this field's value.
@@ -114,17 +109,13 @@ impl Case<'_> {
         value: &Value<'_>,
         origin: Origin,
     ) -> Option<Weighed> {
-        let grave = matches!(
-            self.deed.effect,
-            Effect::Destructive | Effect::Payment | Effect::Execute | Effect::Credential
-        );
+        if self.deed.effect.is_grave() {
+            return None;
+        }
         let request = self.seen.request.as_ref()?;
         let record = records.iter().find(|r| {
             r.store == Store::Service && request.sentences.iter().any(|s| s.nouns.meets(r.nouns))
         })?;
-        if grave {
-            return None;
-        }
         match self.seen.taken.get(&(record.nouns, role.as_str())) {
             Some(taken) if taken != value.folded => Some(Weighed::doubt(origin, Doubt::Taken)),
             _ => {
@@ -147,10 +138,7 @@ impl Case<'_> {
             return None;
         }
         // No source says what is destroyed, paid or run.
-        if matches!(
-            self.deed.effect,
-            Effect::Destructive | Effect::Payment | Effect::Execute | Effect::Credential
-        ) {
+        if self.deed.effect.is_grave() {
             return None;
         }
         let here =
@@ -165,7 +153,7 @@ impl Case<'_> {
         let all_read = sentence.every && self.deed.effect == Effect::EgressRead;
         // As it is spelt there, however it is spelt here.
         let families = self.deed.meaning.families.without(Families::READ);
-        let spelt = |m: &text::Literal| self.seen.is_pushed(&Run::of(&m.text), families, None);
+        let spelt = |m: &text::Literal| self.seen.is_pushed(&Run::of(&m.text), families);
         if !all_read && (self.is_pushed(value) || told.mentions.iter().filter(here).any(spelt)) {
             return None;
         }
@@ -232,7 +220,7 @@ impl Case<'_> {
     }
 
     pub(super) fn delegated_typed(&self, folded: &str) -> bool {
-        self.licence == Licence::Delegated && self.seen.delegated.iter().any(|d| d.request.typed(folded))
+        self.licence == Licence::Delegated && self.seen.delegated.iter().any(|d| d.typed(folded))
     }
 
     /// Whether a delegated request names the record.
@@ -240,8 +228,7 @@ impl Case<'_> {
         let Some(record) = self.seen.records.get(n) else { return false };
         self.licence == Licence::Delegated
             && self.seen.delegated.iter().any(|d| {
-                super::anchors::anchor(record, &d.request, false).exact
-                    || record.identity().any(|f| d.request.typed(&f.text))
+                super::anchors::anchor(record, d, false).exact || record.identity().any(|f| d.typed(&f.text))
             })
     }
 

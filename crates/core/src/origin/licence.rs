@@ -38,7 +38,7 @@ pub(crate) fn licence(seen: &Seen, deed: &Deed<'_>) -> Licence {
         return Licence::Asked;
     }
     let may_be_delegated = matches!(deed.effect, Effect::WriteInternal | Effect::WriteOutbound);
-    if may_be_delegated && seen.delegated.iter().any(|d| sentences(&d.request, deed).next().is_some()) {
+    if may_be_delegated && seen.delegated.iter().any(|d| sentences(d, deed).next().is_some()) {
         return Licence::Delegated;
     }
     if request.sentences.iter().all(|s| s.understood) { Licence::NotAsked } else { Licence::Unclear }

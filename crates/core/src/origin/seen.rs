@@ -31,8 +31,8 @@ pub struct Seen {
     said: Vec<String>,
     /// What the user asked; `None` where no host said so.
     pub(crate) request: Option<Request>,
-    /// What a source asks for to which the user delegated, by that source.
-    pub(crate) delegated: Vec<Delegated>,
+    /// What the sources ask for to which the user delegated: each a second request.
+    pub(crate) delegated: Vec<Request>,
     pub(crate) sources: Vec<Source>,
     pub(crate) records: Vec<Record>,
     /// How each record matches the request.
@@ -86,12 +86,6 @@ pub(crate) struct Told {
     pub(crate) mentions: Vec<Literal>,
     /// Figures in it.
     pub(crate) figures: Vec<f64>,
-}
-
-/// A second request, by a source that the user delegated to.
-#[derive(Clone, Debug)]
-pub(crate) struct Delegated {
-    pub(crate) request: Request,
 }
 
 /// A value's place in a record.
@@ -186,7 +180,7 @@ impl Seen {
                 let user = self.request.as_ref().is_some_and(|r| r.typed(&told))
                     || self.is_self(&told)
                     || self.corresponded.contains(&told);
-                if self.relayed.len() < MAX_RELAYED && !user && self.third_party_has(&Run::of(&told), None) {
+                if self.relayed.len() < MAX_RELAYED && !user && self.third_party_has(&Run::of(&told)) {
                     self.relayed.insert(hash(&told));
                 }
             }
@@ -332,7 +326,7 @@ impl Seen {
                 .map(|f| f.writer)
                 .max();
             // In what is no longer known it may have stood as well.
-            let third = self.incomplete || self.third_party_has(&Run::of(&field.text), None);
+            let third = self.incomplete || self.third_party_has(&Run::of(&field.text));
             match before {
                 Some(Writer::ThirdParty) => field.writer = Writer::ThirdParty,
                 _ if third && !echoed.contains(&*field.text) && field.class != Class::Id => {
@@ -437,7 +431,7 @@ impl Seen {
         let Some(known) = self.records.get(record) else { return };
         let by = |folded: &str| request.typed(folded) && self.shares_domain(folded) || self.is_self(folded);
         if known.of(super::fields::Class::Author).any(|f| by(&f.text)) {
-            self.delegated.push(Delegated { request: Request::read(&[text]) });
+            self.delegated.push(Request::read(&[text]));
         }
     }
 
@@ -457,25 +451,23 @@ impl Seen {
             })
     }
 
-    /// Whether a third party's text may have this run of words, the texts of one record left out.
-    pub(crate) fn third_party_has(&self, run: &Run, but: Option<usize>) -> bool {
-        self.third_party(but).any(|told| told.all.may_have(run))
+    /// Whether a third party's text may have this run of words.
+    pub(crate) fn third_party_has(&self, run: &Run) -> bool {
+        self.third_party().any(|told| told.all.may_have(run))
     }
 
     /// Whether a third party's text asks for something of these families beside this value.
-    pub(crate) fn is_pushed(&self, run: &Run, families: Families, but: Option<usize>) -> bool {
-        self.third_party(but).any(|told| told.families.meets(families) && told.asking.may_have(run))
+    pub(crate) fn is_pushed(&self, run: &Run, families: Families) -> bool {
+        self.third_party().any(|told| told.families.meets(families) && told.asking.may_have(run))
     }
 
     /// Whether a third party's text asks for this to be looked at.
     pub(crate) fn is_pointed_at(&self, run: &Run) -> bool {
-        self.third_party(None).any(|told| told.pointing.may_have(run))
+        self.third_party().any(|told| told.pointing.may_have(run))
     }
 
-    pub(crate) fn third_party(&self, but: Option<usize>) -> impl Iterator<Item = &Told> {
-        self.prose
-            .iter()
-            .filter(move |told| told.writer == Writer::ThirdParty && (but.is_none() || told.record != but))
+    pub(crate) fn third_party(&self) -> impl Iterator<Item = &Told> {
+        self.prose.iter().filter(|told| told.writer == Writer::ThirdParty)
     }
 }
 

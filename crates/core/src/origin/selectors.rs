@@ -103,7 +103,7 @@ impl<'a> Case<'a> {
         if let Some(best) = fields.min() {
             return best;
         }
-        if self.seen.third_party_has(&value.run, None) {
+        if self.seen.third_party_has(&value.run) {
             return Origin::ThirdParty;
         }
         if self.seen.prose.iter().any(|told| told.all.may_have(&value.run)) {
@@ -135,7 +135,7 @@ impl<'a> Case<'a> {
                     || folded.rsplit_once('/').is_some_and(|(folder, name)| {
                         text::form(name) == Some(Form::File)
                             && request.typed(name)
-                            && !self.seen.third_party_has(&Run::of(folder), None)
+                            && !self.seen.third_party_has(&Run::of(folder))
                     })
             }
             _ => request.typed(folded),
@@ -147,24 +147,21 @@ impl<'a> Case<'a> {
         Some((record, record.fields.get(place.field)?))
     }
 
-    /// Whether a third party's text asks for an act of this kind on this value, the named record's own
-    /// text left out where the user said to follow it.
+    /// Whether a third party's text asks for an act of this kind on this value.
     pub(super) fn is_pushed(&self, value: &Value<'_>) -> bool {
         let families = self.deed.meaning.families.without(Families::READ);
         if self.deed.effect == Effect::EgressRead && self.seen.is_pointed_at(&value.run) {
             return true;
         }
-        if value.folded.len() > 4 || !value.folded.bytes().all(|b| b.is_ascii_digit()) {
-            return self.seen.is_pushed(&value.run, families, None);
-        }
-        if !self.seen.is_pushed(&value.run, families, None) {
-            return false;
+        let pushed = self.seen.is_pushed(&value.run, families);
+        if !pushed || value.folded.len() > 4 || !value.folded.bytes().all(|b| b.is_ascii_digit()) {
+            return pushed;
         }
         // A short number stands in many texts; it is meant where a word says what it numbers.
         let kinds = ["id", "ids", "number", "no", "nr"].into_iter().map(str::to_owned);
         kinds
             .chain(self.deed.meaning.nouns.examples())
-            .any(|kind| self.seen.is_pushed(&Run::of(&format!("{kind} {}", value.folded)), families, None))
+            .any(|kind| self.seen.is_pushed(&Run::of(&format!("{kind} {}", value.folded)), families))
     }
 
     fn resource(&self, value: &Value<'_>, origin: Origin) -> Weighed {
@@ -182,14 +179,10 @@ impl<'a> Case<'a> {
             return self.unrecorded(value, origin);
         }
         let extreme = things.iter().find_map(|(n, record)| self.extreme(*n, record));
-        let grave = matches!(
-            self.deed.effect,
-            Effect::Destructive | Effect::Payment | Effect::Execute | Effect::Credential
-        );
         if extreme == Some(true) {
             return Weighed::clear(origin, Evidence::Extreme);
         }
-        if extreme == Some(false) && grave {
+        if extreme == Some(false) && self.deed.effect.is_grave() {
             return Weighed::doubt(origin, Doubt::NotNamed);
         }
         let exact = things.iter().any(|(n, _)| self.seen.anchors.get(*n).is_some_and(|a| a.exact));
@@ -202,7 +195,7 @@ impl<'a> Case<'a> {
         if things.iter().any(|(n, _)| self.seen.is_anchored(*n)) {
             return Weighed::clear(origin, Evidence::Anchored);
         }
-        if !grave && self.deed.effect == Effect::WriteInternal && things.iter().any(|(_, r)| self.found(r)) {
+        if self.deed.effect == Effect::WriteInternal && things.iter().any(|(_, r)| self.found(r)) {
             return Weighed::clear(origin, Evidence::Found);
         }
         if self.delegated_typed(value.folded) || things.iter().any(|(n, _)| self.delegated_names(*n)) {
@@ -412,7 +405,7 @@ impl<'a> Case<'a> {
         let telling = value.folded.chars().count() >= 6 && value.folded.contains(char::is_alphabetic);
         let families = self.deed.meaning.families.without(Families::READ);
         let dictated = telling
-            && self.seen.third_party(None).any(|told| {
+            && self.seen.third_party().any(|told| {
                 !told.record.is_some_and(|r| self.seen.is_anchored(r))
                     && told.families.meets(families)
                     && told.asking.may_have(&value.run)
@@ -428,7 +421,7 @@ impl<'a> Case<'a> {
         if reaches_out && role == Role::Payload {
             let foreign = text::literals(value.raw).into_iter().any(|l| {
                 matches!(l.form, Form::Url | Form::Account)
-                    && self.seen.third_party_has(&Run::of(&l.text), None)
+                    && self.seen.third_party_has(&Run::of(&l.text))
                     && !self.in_named_text(&Run::of(&l.text))
                     && !self.seen.request.as_ref().is_some_and(|r| r.typed(&l.text))
             });
@@ -445,7 +438,7 @@ impl<'a> Case<'a> {
         if let Some((record, field)) = value.places.first().and_then(|p| self.field(*p)) {
             return Some(format!("the field `{}` of a {}", field.name, kind(record.nouns)));
         }
-        let told: &Told = self.seen.third_party(None).find(|told| told.all.may_have(&value.run))?;
+        let told: &Told = self.seen.third_party().find(|told| told.all.may_have(&value.run))?;
         let nouns = self.seen.sources.get(told.source).map_or(Nouns::NONE, |s| s.nouns);
         Some(format!("the text of a {}", kind(nouns)))
     }

@@ -119,12 +119,7 @@ impl Tool {
 
     /// Its definition, as its server gave it.
     pub(super) fn definition(&self) -> Definition<'_> {
-        Definition {
-            name: &self.name,
-            description: self.definition.get("description").and_then(Value::as_str).unwrap_or_default(),
-            input_schema: self.definition.get("inputSchema"),
-            annotations: self.definition.get("annotations"),
-        }
+        Definition::listed(&self.name, &self.definition)
     }
 
     /// Whether a person has looked at this very definition.

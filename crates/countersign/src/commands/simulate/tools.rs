@@ -105,7 +105,7 @@ impl Tools {
         }
         let outdated = self.0.iter().filter(|(name, tool)| {
             let pinned = reviewed.get(UPSTREAM, name).map(Reviewed::digest);
-            pinned.is_some_and(|pinned| pinned != digest(&described(name, &tool.definition)))
+            pinned.is_some_and(|pinned| pinned != digest(&Definition::listed(name, &tool.definition)))
         });
         let outdated = outdated.map(|(name, _)| name.clone()).collect();
         Ok(Review { tools: reviewed.names().count(), outdated })
@@ -159,16 +159,7 @@ impl Tool {
         if !definition.get("inputSchema").is_some_and(Value::is_object) {
             return Err(format!("`{name}` has no schema in `inputSchema` or `parameters`"));
         }
-        let contract = Arc::new(contracts.of(UPSTREAM, &described(&name, &definition), None));
+        let contract = Arc::new(contracts.of(UPSTREAM, &Definition::listed(&name, &definition), None));
         Ok((name, Self { definition, contract }))
-    }
-}
-
-fn described<'a>(name: &'a str, definition: &'a Map<String, Value>) -> Definition<'a> {
-    Definition {
-        name,
-        description: definition.get("description").and_then(Value::as_str).unwrap_or_default(),
-        input_schema: definition.get("inputSchema"),
-        annotations: definition.get("annotations"),
     }
 }

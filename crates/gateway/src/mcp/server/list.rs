@@ -34,8 +34,8 @@ impl Catalogue {
             let Some(name) = definition.get("name").and_then(Value::as_str).map(str::to_owned) else {
                 continue;
             };
-            let contract =
-                settings.learn(&ToolName::new(upstream, name.as_str()), &defined(&name, &definition));
+            let contract = settings
+                .learn(&ToolName::new(upstream, name.as_str()), &Definition::listed(&name, &definition));
             tools.insert(name, Tool { definition, contract });
         }
         Self { tools }
@@ -50,16 +50,6 @@ impl Catalogue {
     #[must_use]
     pub fn contract(&self, tool: &str) -> Option<Arc<Contract>> {
         self.tools.get(tool).map(|tool| Arc::clone(&tool.contract))
-    }
-}
-
-/// A listed tool as the derivation reads it.
-fn defined<'a>(name: &'a str, definition: &'a Map<String, Value>) -> Definition<'a> {
-    Definition {
-        name,
-        description: definition.get("description").and_then(Value::as_str).unwrap_or_default(),
-        input_schema: definition.get("inputSchema"),
-        annotations: definition.get("annotations"),
     }
 }
 

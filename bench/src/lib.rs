@@ -93,6 +93,7 @@ pub async fn engine(ledger: Arc<dyn Ledger>) -> Engine {
         ledger,
         signer: Arc::new(SigningKey::generate().expect("the system has randomness")),
         clock: Arc::new(SystemClock),
+        embedder: None,
         policy: allow_all(),
         settings: Settings {
             limits: Limits::default(),

@@ -7,26 +7,11 @@ mod embedding;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use countersign_connect::embed::files::{self, FilesError, TOKENIZER, WEIGHTS};
 use countersign_core::drift::STARTING_MODEL;
+use countersign_testkit::model::package;
 use flate2::{Compression, write::GzEncoder};
-
-/// The folder of the package; `cargo metadata` downloads it where it is not there yet.
-fn package() -> PathBuf {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/model/Cargo.toml");
-    let cargo = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--format-version", "1", "--manifest-path", manifest])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&cargo.stderr);
-    assert!(cargo.status.success(), "run `cargo fetch --manifest-path tests/model/Cargo.toml`: {said}");
-    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
-    let found = metadata["packages"].as_array().unwrap().iter().find(|one| one["name"] == "pocket-encoder");
-    Path::new(found.unwrap()["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned()
-}
 
 /// An archive as registries give it out, of these files in a folder of its own.
 fn archive(named: &[(&str, &[u8])]) -> Vec<u8> {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::contract::Role;
 pub use crate::contract::{Contract, Effect};
 use crate::json::{self, JsonError};
 use crate::names::{ActionId, ToolName};
+use crate::origin::arguments::leaves;
 use crate::time::Time;
 
 /// One proposed tool call. Wrapper tools are resolved before this is built; the name as called is kept.
@@ -26,6 +28,22 @@ pub struct Action {
     pub depends_on: Vec<ActionId>,
     /// When it was intercepted.
     pub submitted_at: Time,
+}
+
+impl Action {
+    /// What its arguments name as whom or where it reaches: parties, payees and URLs, as they are written.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<String> {
+        const NAMED: [&str; 9] =
+            ["to", "cc", "bcc", "recipient", "recipients", "destination", "url", "address", "email"];
+        let meaning = self.contract.meaning.as_deref();
+        let reaches = |pointer: &str| match meaning.and_then(|meaning| meaning.role(pointer)) {
+            Some(role) => matches!(role, Role::Party | Role::Payee | Role::Url),
+            None => pointer.split('/').nth(1).is_some_and(|name| NAMED.contains(&name)),
+        };
+        let all = leaves(self.arguments.value()).into_iter();
+        all.filter(|(pointer, _)| reaches(pointer)).map(|(_, value)| value).collect()
+    }
 }
 
 /// Arguments: the exact text that was judged and is forwarded, and the value that rules read.

@@ -1,6 +1,14 @@
 //! The order of judgement (`R3.order`), on one screen.
 //!
-//! Compositional risk and confidence take their places here when the facts they are computed from exist.
+//! A rule whose facts are less sure than its threshold is one that cannot be told (`R3.confidence`).
+
+mod aligned;
+mod arguments;
+mod confirm;
+mod edited;
+pub mod explain;
+mod risk;
+mod standing;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,14 +16,25 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::action::Action;
-use crate::decision::{Approvers, Because, Decision, Gap, Match, Missing, PolicyRef, Ruling, Step};
+use self::aligned::aligned;
+use self::arguments::malformed;
+use self::confirm::confirmed;
+use self::edited::judged_after_edits;
+use self::risk::too_risky;
+use self::standing::{Standing, standing};
+use crate::action::{Action, Effect};
+use crate::decision::{
+    Approvers, Because, Decision, Ending, Gap, Match, Missing, OnTimeout, PolicyRef, Ruling, Step, Why,
+};
 use crate::depend::{self, Dependence};
+use crate::drift;
 use crate::edits::Edits;
+use crate::facts::Fact;
 use crate::identity::Identity;
 use crate::names::{ApproverGroup, RuleId};
 use crate::origin::{Origins, assess};
 use crate::policy::{Classification, PolicySet, Rule, RuleAction};
+use crate::session::counters::counted;
 use crate::session::{Context, Principal};
 use crate::time::{Span, Time};
 
@@ -32,6 +51,8 @@ pub struct Question<'a> {
     pub human: &'a Principal,
     /// What the agent did across sessions.
     pub agent: &'a Principal,
+    /// What this session and those linked with it by delegation did and saw together; nothing where none is.
+    pub linked: &'a Principal,
     /// The rules in force.
     pub policy: &'a PolicySet,
     /// What the deployment is.
@@ -47,6 +68,7 @@ pub struct Question<'a> {
 pub struct Memo {
     origins: OnceCell<Origins>,
     distance: OnceCell<Option<u32>>,
+    recipients: OnceCell<Option<Value>>,
 }
 
 impl<'a> Question<'a> {
@@ -55,12 +77,27 @@ impl<'a> Question<'a> {
     pub fn origins(&self) -> &'a Origins {
         self.memo.origins.get_or_init(|| {
             let mut origins = assess(self.action, self.context.seen());
-            if self.context.opened().inherits {
-                let named = |hash| self.human.may_be_foreign(hash) || self.agent.may_be_foreign(hash);
+            let inherits = self.context.opened().inherits;
+            if inherits || self.linked.names_any() {
+                let marked = |hash| self.human.may_be_foreign(hash) || self.agent.may_be_foreign(hash);
+                let named = |hash| (inherits && marked(hash)) || self.linked.may_be_foreign(hash);
                 origins.recall(self.action, named);
+            }
+            if self.action.contract.effect != Effect::Read {
+                origins.flows.extend(self.policy.labelling().carried(self.action.arguments.value()));
             }
             origins
         })
+    }
+
+    /// What the arguments name as whom or where the action reaches, as a list; `None` where they name nobody.
+    #[must_use]
+    pub fn recipients(&self) -> Option<&'a Value> {
+        let found = || {
+            let named = self.action.recipients();
+            (!named.is_empty()).then(|| named.into_iter().map(Value::String).collect())
+        };
+        self.memo.recipients.get_or_init(found).as_ref()
     }
 
     /// The lexical distance from the request to the action, in basis points; `None` without a request.
@@ -79,6 +116,8 @@ pub struct Environment {
     pub max_dependents: usize,
     /// What is stopped.
     pub halts: BTreeSet<Halt>,
+    /// From where on drift is noticed and asked about (`R7`).
+    pub drift: drift::Limits,
 }
 
 /// What a halt covers.
@@ -113,7 +152,7 @@ impl Halt {
 /// Decides. Same question, same ruling.
 pub fn decide(q: &Question<'_>) -> Ruling {
     let ruling = judge(q);
-    judged_after_edits(q, ruling)
+    counted(q.policy.counters(), q.action, judged_after_edits(q, ruling))
 }
 
 /// One pass over the order of judgement.
@@ -121,12 +160,19 @@ fn judge(q: &Question<'_>) -> Ruling {
     let mut read = BTreeSet::new();
     let rules = weigh(q, &mut read);
     let found = guarded(q)
+        .or_else(|| malformed(q))
         .or_else(|| forbidden(&rules))
-        .or_else(|| uncertain(q, &rules))
-        .or_else(|| misaligned(q, &rules))
-        .or_else(|| justified_by_intent(q, &rules))
-        .unwrap_or_else(|| baseline(q, &rules));
+        .or_else(|| too_risky(q, &rules, &mut read))
+        .unwrap_or_else(|| confirmed(q, below(q, &rules)));
     finish(q, found, &rules, read)
+}
+
+/// The order below the hard denials.
+fn below(q: &Question<'_>, rules: &Weighed<'_>) -> Found {
+    uncertain(q, rules)
+        .or_else(|| misaligned(q, rules))
+        .or_else(|| justified_by_intent(q, rules))
+        .unwrap_or_else(|| baseline(q, rules))
 }
 
 /// What one step found.
@@ -137,19 +183,46 @@ struct Found {
     rules: Vec<RuleId>,
     reason: Arc<str>,
     wait: Option<Span>,
+    ending: Ending,
     escalate: Option<Approvers>,
+    /// Whose word it is, where no rule's.
+    policy: Option<PolicyRef>,
 }
 
 impl Found {
     fn new(decision: Decision, step: Step, reason: impl Into<Arc<str>>) -> Self {
         let (edits, rules) = (Edits::default(), Vec::new());
-        Self { decision, edits, step, rules, reason: reason.into(), wait: None, escalate: None }
+        let (wait, escalate, policy, ending) = (None, None, None, Ending::default());
+        Self { decision, edits, step, rules, reason: reason.into(), wait, ending, escalate, policy }
     }
 
     fn by(mut self, rules: &[&Rule]) -> Self {
         self.rules = rules.iter().map(|rule| rule.id.clone()).collect();
-        self.wait = rules.iter().filter_map(|rule| rule.timeout).min();
+        self.wait = rules.iter().filter_map(|rule| rule.wait.timeout).min();
+        self.ending = ending_of(rules);
         self
+    }
+}
+
+/// The strictest end of those that the rules ask for. Others answer too only where every rule says the same of them.
+fn ending_of(rules: &[&Rule]) -> Ending {
+    let ends = |end| rules.iter().any(|rule| rule.wait.on_timeout == end);
+    let on_timeout = match (ends(OnTimeout::Pause), ends(OnTimeout::Deny)) {
+        (true, _) => OnTimeout::Pause,
+        (false, false) if !rules.is_empty() => OnTimeout::StepUp,
+        (false, _) => OnTimeout::Deny,
+    };
+    let first = rules.first().and_then(|rule| rule.wait.escalation.as_ref());
+    let agreed = rules.iter().all(|rule| rule.wait.escalation.as_ref() == first);
+    Ending {
+        on_timeout,
+        then: rules
+            .iter()
+            .filter_map(|rule| rule.approvers.clone())
+            .reduce(Approvers::and)
+            .unwrap_or_default(),
+        escalation: first.filter(|_| agreed).cloned(),
+        risk_level: rules.iter().filter_map(|rule| rule.risk_level).max(),
     }
 }
 
@@ -161,14 +234,25 @@ struct Weighed<'a> {
 
 fn weigh<'a>(q: &Question<'a>, read: &mut BTreeSet<Arc<str>>) -> Weighed<'a> {
     let mut weighed = Weighed { hold: Vec::new(), unknown: Vec::new() };
-    for rule in q.policy.rules_about(&q.action.tool) {
+    for rule in q.policy.rules_for(q, read) {
         match rule.matches(q, read) {
-            Match::Yes => weighed.hold.push(rule),
+            Match::Yes => match doubtful(q, rule) {
+                None => weighed.hold.push(rule),
+                Some(missing) => weighed.unknown.push((rule, missing)),
+            },
             Match::Unknown(missing) => weighed.unknown.push((rule, missing)),
             Match::No => {}
         }
     }
     weighed
+}
+
+/// The facts that are known with less confidence than the rule asks for (`R3.confidence`).
+fn doubtful(q: &Question<'_>, rule: &Rule) -> Option<Missing> {
+    let threshold = rule.threshold?;
+    let doubts =
+        rule.facts().filter(|fact| fact.grade(q) < threshold).map(|fact| fact.missing(Why::Doubtful));
+    doubts.reduce(Missing::and)
 }
 
 /// Halts and scopes: refused before any rule is asked.
@@ -253,7 +337,7 @@ fn conflict(q: &Question<'_>, rules: &[&Rule]) -> Found {
     if !q.environment.approver_groups.is_empty() {
         let named = rules.iter().filter_map(|rule| match &rule.action {
             Some(RuleAction::StepUp(approvers)) => Some(approvers.clone()),
-            _ => None,
+            _ => rule.approvers.clone(),
         });
         found.escalate = Some(named.reduce(Approvers::and).unwrap_or_default());
     }
@@ -286,7 +370,8 @@ fn justified_by_intent(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
     let base = standing(q, &rules.hold);
     let deciding = lifted(q, &base)?;
     let reason = "denied by rule, but the user's request covers it: a person decides";
-    Some(Found::new(Decision::StepUp(Approvers::default()), Step::Aligned, reason).by(deciding))
+    let approvers = deciding.iter().filter_map(|rule| rule.approvers.clone()).reduce(Approvers::and);
+    Some(Found::new(Decision::StepUp(approvers.unwrap_or_default()), Step::Aligned, reason).by(deciding))
 }
 
 /// What the rules that hold say, or the written default.
@@ -307,158 +392,6 @@ fn baseline(q: &Question<'_>, rules: &Weighed<'_>) -> Found {
     }
 }
 
-/// Whether the request covers the action: by the intent that a host declared, else by the request's own words.
-fn aligned(q: &Question<'_>) -> Match {
-    let unknown = || Match::Unknown(Missing::fact("session.intent", crate::decision::Why::Absent));
-    let names = |list: &[String]| list.iter().any(|name| depend::names_tool(name, &q.action.tool));
-    match q.context.intent() {
-        Some(intent) if names(&intent.exclude) => Match::No,
-        Some(intent) if names(&intent.allow) => Match::Yes,
-        Some(_) => unknown(),
-        None => aligned_by_words(q).map_or_else(unknown, Match::from),
-    }
-}
-
-/// What the request's words say of an effect: it asks for it; or it does not, and a third party chose who or
-/// what is acted on. Anything between the two cannot be told.
-fn aligned_by_words(q: &Question<'_>) -> Option<bool> {
-    if q.context.opened().request.is_none() || q.action.contract.effect.only_reads() {
-        return None;
-    }
-    let origins = q.origins();
-    match origins.licensed? {
-        true => Some(true),
-        false => origins.third_party_selects().then_some(false),
-    }
-}
-
-/// What the rules of the highest priority say together.
-enum Standing<'a> {
-    Rules { decision: Decision, edits: Edits, rules: Vec<&'a Rule> },
-    Conflict(Vec<&'a Rule>),
-    Default(Decision),
-}
-
-impl Standing<'_> {
-    fn decision(&self) -> Option<&Decision> {
-        match self {
-            Self::Rules { decision, .. } | Self::Default(decision) => Some(decision),
-            Self::Conflict(_) => None,
-        }
-    }
-
-    /// Whether the other one says the same, whichever rules say it.
-    fn says_what(&self, other: &Self) -> bool {
-        let edits = |standing: &Self| match standing {
-            Self::Rules { edits, .. } => edits.clone(),
-            Self::Conflict(_) | Self::Default(_) => Edits::default(),
-        };
-        match (self, other) {
-            (Self::Conflict(ours), Self::Conflict(theirs)) => ours.len() == theirs.len(),
-            _ => self.decision() == other.decision() && edits(self) == edits(other),
-        }
-    }
-}
-
-/// The higher priority wins. At the winning one MODIFY conflicts only with DENY and rides beside the others.
-fn standing<'a>(q: &Question<'_>, hold: &[&'a Rule]) -> Standing<'a> {
-    let Some(priority) = hold.iter().filter(|r| r.action.is_some()).map(|r| r.priority).max() else {
-        return Standing::Default(q.policy.default_decision());
-    };
-    let top: Vec<&Rule> =
-        hold.iter().copied().filter(|r| r.action.is_some() && r.priority == priority).collect();
-    let mut edits = Edits::default();
-    let mut decision: Option<Decision> = None;
-    for rule in &top {
-        let said = match &rule.action {
-            Some(RuleAction::Modify(more)) => {
-                if edits.merge(more).is_err() {
-                    return Standing::Conflict(top);
-                }
-                continue;
-            }
-            Some(RuleAction::Allow) => Decision::Allow,
-            Some(RuleAction::Deny) => Decision::Deny,
-            Some(RuleAction::StepUp(approvers)) => Decision::StepUp(approvers.clone()),
-            Some(RuleAction::Defer) => Decision::Defer(Missing::one(Gap::Rule(rule.id.clone()))),
-            None => continue,
-        };
-        decision = match (decision, said) {
-            (None, said) => Some(said),
-            (Some(Decision::StepUp(a)), Decision::StepUp(b)) => Some(Decision::StepUp(a.and(b))),
-            (Some(Decision::Defer(a)), Decision::Defer(b)) => Some(Decision::Defer(a.and(b))),
-            (Some(before), said) if before == said => Some(said),
-            _ => return Standing::Conflict(top),
-        };
-    }
-    match decision {
-        Some(Decision::Deny) if !edits.is_empty() => Standing::Conflict(top),
-        decision => Standing::Rules { decision: decision.unwrap_or(Decision::Allow), edits, rules: top },
-    }
-}
-
-/// What runs is the edited action, so it is judged too, and whatever it needs beyond is needed: a refusal,
-/// a person, context, further edits. An edit that the tool cannot carry out is a refusal.
-fn judged_after_edits(q: &Question<'_>, mut ruling: Ruling) -> Ruling {
-    // Each round adds an edit that some rule demands; edits that replace each other in a circle contradict.
-    for _ in 0..=q.policy.rules().len() {
-        if ruling.edits.is_empty() || ruling.decision == Decision::Deny {
-            return ruling;
-        }
-        let arguments = match ruling.edits.apply(&q.action.arguments, &q.action.contract) {
-            Ok(arguments) => arguments,
-            Err(fault) => return refused(ruling, &fault.to_string()),
-        };
-        let edited = Action { arguments, ..q.action.clone() };
-        let again = judge(&Question { action: &edited, memo: &Memo::default(), ..*q });
-        let before = ruling.edits.clone();
-        ruling = match both(ruling, again) {
-            Ok(ruling) => ruling,
-            Err(refusal) => return *refusal,
-        };
-        if ruling.edits == before {
-            return ruling;
-        }
-    }
-    refused(ruling, "the edits lead to ever further edits")
-}
-
-/// The stricter of two rulings on one action, before and after its edits, with the edits of both.
-fn both(first: Ruling, again: Ruling) -> Result<Ruling, Box<Ruling>> {
-    let facts_read: BTreeSet<_> = first.facts_read.union(&again.facts_read).cloned().collect();
-    if again.decision == Decision::Deny {
-        return Err(Box::new(Ruling { facts_read, ..again }));
-    }
-    let mut edits = first.edits.clone();
-    if let Err(contradiction) = edits.merge(&again.edits) {
-        return Err(Box::new(refused(Ruling { facts_read, ..first }, &contradiction.to_string())));
-    }
-    let mut sets = first.sets.clone();
-    again.sets.iter().for_each(|(name, value)| add_to(&mut sets, name, value));
-    let ruling = match (&first.decision, &again.decision) {
-        (Decision::StepUp(ours), Decision::StepUp(theirs)) => {
-            let decision = Decision::StepUp(ours.clone().and(theirs.clone()));
-            let mut because = first.because.clone();
-            because
-                .rules
-                .extend(again.because.rules.iter().filter(|id| !first.because.rules.contains(id)).cloned());
-            let wait = [first.wait, again.wait].into_iter().flatten().min();
-            Ruling { decision, because, wait, ..first }
-        }
-        (Decision::Allow, Decision::StepUp(_) | Decision::Defer(_))
-        | (Decision::StepUp(_), Decision::Defer(_)) => again,
-        // What waits already is judged anew when its wait is over.
-        _ => first,
-    };
-    Ok(Ruling { edits, sets, facts_read, ..ruling })
-}
-
-fn refused(ruling: Ruling, reason: &str) -> Ruling {
-    let because = Because { reason: reason.into(), ..ruling.because };
-    let (edits, sets) = (Edits::default(), BTreeMap::new());
-    Ruling { decision: Decision::Deny, edits, sets, because, wait: None, escalate: None, ..ruling }
-}
-
 fn finish(q: &Question<'_>, found: Found, rules: &Weighed<'_>, read: BTreeSet<Arc<str>>) -> Ruling {
     let mut sets: BTreeMap<Arc<str>, Value> = BTreeMap::new();
     if found.decision != Decision::Deny {
@@ -467,9 +400,10 @@ fn finish(q: &Question<'_>, found: Found, rules: &Weighed<'_>, read: BTreeSet<Ar
         }
     }
     let first = found.rules.first().and_then(|id| q.policy.rule(id));
-    let policy = first.map_or_else(
+    let whose = found.policy.as_ref().or_else(|| first.map(|rule| &rule.policy));
+    let policy = whose.map_or_else(
         || q.policy.reference().clone(),
-        |rule| PolicyRef { digest: Arc::clone(&q.policy.reference().digest), ..rule.policy.clone() },
+        |policy| PolicyRef { digest: Arc::clone(&q.policy.reference().digest), ..policy.clone() },
     );
     let reason = explained(q, &found);
     Ruling {
@@ -477,7 +411,9 @@ fn finish(q: &Question<'_>, found: Found, rules: &Weighed<'_>, read: BTreeSet<Ar
         edits: found.edits,
         because: Because { step: found.step, rules: found.rules, reason },
         sets,
+        counted: BTreeMap::new(),
         wait: found.wait,
+        ending: found.ending,
         escalate: found.escalate,
         facts_read: read,
         policy,
@@ -509,7 +445,7 @@ const MAX_EXPLANATION: usize = 600;
 /// which of them: fields and kinds of sources, never values.
 fn explained(q: &Question<'_>, found: &Found) -> Arc<str> {
     let mut deciding = found.rules.iter().filter_map(|id| q.policy.rule(id));
-    let about_origins = |rule: &Rule| rule.predicates.iter().any(|p| p.fact.is_about_origins());
+    let about_origins = |rule: &Rule| rule.facts().any(Fact::is_about_origins);
     if found.decision == Decision::Allow || !deciding.any(about_origins) {
         return Arc::clone(&found.reason);
     }

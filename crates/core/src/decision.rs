@@ -1,5 +1,7 @@
 //! The five decisions, and why one was taken.
 
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +11,9 @@ use serde_json::Value;
 
 use crate::edits::Edits;
 use crate::names::{ActionId, ApproverGroup, RuleId};
+use crate::session::Amount;
 use crate::time::Span;
+pub use ending::{Ending, Escalation, OnTimeout, RiskLevel};
 
 /// Whether a predicate holds. Not knowing is an answer; an error is never "no match".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,17 @@ pub enum Match {
 }
 
 impl Match {
+    /// The other way round; not knowing stays what it is.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "read beside `and` and `or`")]
+    pub fn not(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            unknown @ Self::Unknown(_) => unknown,
+        }
+    }
+
     /// Both must hold: one `No` settles it, whatever else is unknown.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -122,6 +137,12 @@ pub enum Why {
     WrongType,
     /// It was given, and its time is over.
     Stale,
+    /// Those who gave it disagree.
+    Conflicting,
+    /// It is known, and above the limit that policy sets.
+    AboveLimit,
+    /// It is known with less confidence than the rule asks for.
+    Doubtful,
 }
 
 impl fmt::Display for Why {
@@ -130,6 +151,9 @@ impl fmt::Display for Why {
             Self::Absent => "not known",
             Self::WrongType => "of another type than the rule compares with",
             Self::Stale => "no longer valid",
+            Self::Conflicting => "conflicting: its sources disagree",
+            Self::AboveLimit => "above its limit",
+            Self::Doubtful => "less sure than the rule asks for",
         })
     }
 }
@@ -232,10 +256,16 @@ pub enum Step {
     Protocol,
     /// The wrapper's real tool cannot be told.
     Unresolvable,
+    /// The arguments break the schema that they are held against.
+    Arguments,
     /// A forbidding rule holds.
     Forbidden,
+    /// What the session did and saw adds up to more than policy permits.
+    Risk,
     /// Something a rule needs is missing, rules disagree, or a deferred action comes first.
     Uncertain,
+    /// It would run, and a person has not confirmed the session for too long.
+    Confirmation,
     /// Allowed, but outside the request.
     Misaligned,
     /// Denied by a rule that the request may lift to a question.
@@ -259,8 +289,11 @@ impl Step {
             Self::Scope => "scope",
             Self::Protocol => "protocol",
             Self::Unresolvable => "unresolvable",
+            Self::Arguments => "arguments",
             Self::Forbidden => "forbidden",
+            Self::Risk => "risk",
             Self::Uncertain => "uncertain",
+            Self::Confirmation => "confirmation",
             Self::Misaligned => "misaligned",
             Self::Aligned => "aligned",
             Self::Baseline => "baseline",
@@ -283,8 +316,12 @@ pub struct Ruling {
     pub because: Because,
     /// What the rules that hold write into the session's context if the action runs.
     pub sets: BTreeMap<Arc<str>, Value>,
+    /// What it adds to the policy's counters if the action runs.
+    pub counted: BTreeMap<Arc<str>, Amount>,
     /// How long a wait may last, where a rule says so.
     pub wait: Option<Span>,
+    /// How the wait ends that nobody ends.
+    pub ending: Ending,
     /// Who may settle a wait for [`Gap::Agreement`] at once, where somebody can.
     pub escalate: Option<Approvers>,
     /// Names of the facts that were read.

@@ -6,15 +6,19 @@
 //! - *lexical*, always: the cosine distance of two [`Profile`]s of hashed character n-grams, in integers;
 //! - *embedded*, where a model is installed: the cosine distance of two vectors that an adapter made.
 //!
-//! [`Drift`] carries a session's running figures, [`ProfileName`] the starting [`Thresholds`].
+//! [`Drift`] carries a session's running figures, [`ProfileName`] the starting [`Thresholds`], [`Limits`] those of a
+//! deployment; [`Embedding`] is what a session records of a model's answer.
 //!
 //! A distance may raise a question, never answer one: whoever writes an action's arguments can bring it
 //! close to any request by repeating the request in them. So drift alerts, steps up or defers; a small
 //! distance permits nothing, and a large one alone never denies.
 
+mod limits;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::limits::{Embedding, Limits};
 use crate::names::ToolName;
 
 /// The distance between two texts that have nothing in common, in basis points.
@@ -273,6 +277,18 @@ pub enum Signal {
     Alert,
     /// To be asked about (STEP_UP or DEFER).
     StepUp,
+}
+
+impl Signal {
+    /// The word that rules read: `none`, `alert` or `exceeded`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Within => "none",
+            Self::Alert => "alert",
+            Self::StepUp => "exceeded",
+        }
+    }
 }
 
 /// The words of a text as characters, each with a space before and behind: n-grams know where words begin and end.

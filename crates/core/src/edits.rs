@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{Arguments, Contract};
+use crate::policy::facets::{Facet, under};
+use crate::policy::predicate::compile;
 
 /// Edits by place; places never overlap. Empty = the arguments stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,56 @@ pub enum Edit {
     Set(Value),
     /// A number above this becomes this.
     Cap(serde_json::Number),
+    /// A text is blanked: all of it, or whatever this expression matches.
+    Redact(Option<String>),
+    /// The argument is left out.
+    Remove,
+    /// This is added to a list.
+    Append(Value),
+    /// Nothing but these values goes through.
+    RestrictTo(Vec<Value>),
+    /// Nothing but paths at or below one of these goes through.
+    RestrictUnder(Vec<String>),
+    /// A change of something that is no argument: nobody can carry it out before the call.
+    Foreign,
 }
+
+impl Edit {
+    /// What it does, as receipts write it, and with which value.
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, Value) {
+        match self {
+            Self::Set(value) => ("set", value.clone()),
+            Self::Cap(max) => ("cap", Value::Number(max.clone())),
+            Self::Redact(what) => ("redact", what.as_deref().map_or(Value::Null, Value::from)),
+            Self::Remove => ("remove", Value::Null),
+            Self::Append(item) => ("append", item.clone()),
+            Self::RestrictTo(values) => ("restrict_to", Value::Array(values.clone())),
+            Self::RestrictUnder(prefixes) => ("restrict_under", Value::from(prefixes.clone())),
+            Self::Foreign => ("foreign", Value::Null),
+        }
+    }
+
+    /// The other way round; `None` where the value is none for such an edit.
+    #[must_use]
+    pub fn from_parts(op: &str, value: Value) -> Option<Self> {
+        Some(match (op, value) {
+            ("set", value) => Self::Set(value),
+            ("cap", Value::Number(max)) => Self::Cap(max),
+            ("redact", Value::Null) => Self::Redact(None),
+            ("redact", Value::String(what)) => Self::Redact(Some(what)),
+            ("remove", Value::Null) => Self::Remove,
+            ("append", item) => Self::Append(item),
+            ("restrict_to", Value::Array(values)) => Self::RestrictTo(values),
+            ("restrict_under", value) => Self::RestrictUnder(serde_json::from_value(value).ok()?),
+            ("foreign", Value::Null) => Self::Foreign,
+            _ => return None,
+        })
+    }
+}
+
+/// What stands where something was blanked.
+pub const REDACTED: &str = "[REDACTED]";
 
 /// Two edits that cannot both be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +96,18 @@ pub enum EditError {
     /// A cap on something that is no number.
     #[error("{0} is not a number and cannot be capped")]
     NotANumber(String),
+    /// A text was to be blanked, and it is none.
+    #[error("{0} is not a text and cannot be redacted")]
+    NotAText(String),
+    /// Something was to be added to a list, and it is none.
+    #[error("{0} is not a list and cannot be added to")]
+    NotAList(String),
+    /// The value is not among those that go through.
+    #[error("{0} is restricted, and its value is not among what goes through")]
+    Restricted(String),
+    /// It is no argument.
+    #[error("{0} is no argument and cannot be changed before the call")]
+    Foreign(String),
     /// The tool declares another type.
     #[error("the tool does not take a value of this type for {0}")]
     WrongType(String),
@@ -147,26 +210,76 @@ fn apply_one(
     let declared = schema.and_then(|schema| declared_type(schema, place));
     let present = locate(root, place);
     let no_such_place = || EditError::NoSuchPlace(place.dotted());
-    match (edit, present) {
-        (Edit::Set(new), Some(_)) => {
-            put(root, place, checked(new, declared, place)?).ok_or_else(no_such_place)
+    let new = match (edit, present) {
+        (Edit::Foreign, _) => return Err(EditError::Foreign(place.dotted())),
+        // What is not there is neither blanked nor left out nor outside a restriction.
+        (Edit::Remove | Edit::Redact(_) | Edit::RestrictTo(_) | Edit::RestrictUnder(_), None) => {
+            return Ok(());
         }
-        (Edit::Set(new), None) => {
-            let declared = declared.ok_or_else(no_such_place)?;
-            put(root, place, checked(new, Some(declared), place)?).ok_or_else(no_such_place)
+        (Edit::Remove, Some(_)) => return remove(root, place).ok_or_else(no_such_place),
+        (Edit::RestrictTo(values), Some(now)) if values.contains(now) => return Ok(()),
+        (Edit::RestrictUnder(prefixes), Some(now)) if lies_under(now, prefixes) => return Ok(()),
+        (Edit::RestrictTo(_) | Edit::RestrictUnder(_), Some(_)) => {
+            return Err(EditError::Restricted(place.dotted()));
         }
-        (Edit::Cap(max), Some(Value::Number(now))) => {
-            let least = lesser(now, max.clone());
-            put(root, place, Value::Number(least)).ok_or_else(no_such_place)
+        (Edit::Redact(what), Some(now)) => blanked(now, what.as_deref(), place)?,
+        (Edit::Append(item), Some(now)) => appended(now, item, place)?,
+        (Edit::Append(item), None) => {
+            checked(&Value::Array(vec![item.clone()]), Some(declared.ok_or_else(no_such_place)?), place)?
         }
-        (Edit::Cap(_), Some(_)) => Err(EditError::NotANumber(place.dotted())),
+        (Edit::Set(new), Some(_)) => checked(new, declared, place)?,
+        (Edit::Set(new), None) => checked(new, Some(declared.ok_or_else(no_such_place)?), place)?,
+        (Edit::Cap(max), Some(Value::Number(now))) => Value::Number(lesser(now, max.clone())),
+        (Edit::Cap(_), Some(_)) => return Err(EditError::NotANumber(place.dotted())),
         // An absent number may stand for "no limit": the cap becomes the value, where the tool declares one.
         (Edit::Cap(max), None) => {
-            let declared = declared.ok_or_else(no_such_place)?;
-            let max = checked(&Value::Number(max.clone()), Some(declared), place)?;
-            put(root, place, max).ok_or_else(no_such_place)
+            checked(&Value::Number(max.clone()), Some(declared.ok_or_else(no_such_place)?), place)?
         }
+    };
+    put(root, place, new).ok_or_else(no_such_place)
+}
+
+/// A text, or each text of a list, with what is to be hidden blanked.
+fn blanked(now: &Value, what: Option<&str>, place: &Place) -> Result<Value, EditError> {
+    let not_a_text = || EditError::NotAText(place.dotted());
+    match now {
+        Value::String(text) => Ok(match what {
+            None => REDACTED.into(),
+            Some(expression) => {
+                let expression = compile(expression).map_err(|_| not_a_text())?;
+                expression.replace_all(text, regex::NoExpand(REDACTED)).into_owned().into()
+            }
+        }),
+        Value::Array(items) => items.iter().map(|item| blanked(item, what, place)).collect(),
+        _ => Err(not_a_text()),
     }
+}
+
+fn appended(now: &Value, item: &Value, place: &Place) -> Result<Value, EditError> {
+    let Value::Array(items) = now else { return Err(EditError::NotAList(place.dotted())) };
+    let mut items = items.clone();
+    if !items.contains(item) {
+        items.push(item.clone());
+    }
+    Ok(Value::Array(items))
+}
+
+/// Whether every path in the value lies at or below one of the prefixes.
+fn lies_under(now: &Value, prefixes: &[String]) -> bool {
+    match now {
+        Value::String(_) => match Facet::named("path.normal").and_then(|normal| normal.of(now)) {
+            Some(Value::String(path)) => prefixes.iter().any(|prefix| under(&path, prefix) == Some(true)),
+            _ => false,
+        },
+        Value::Array(items) => items.iter().all(|item| lies_under(item, prefixes)),
+        _ => false,
+    }
+}
+
+fn remove(root: &mut Value, place: &Place) -> Option<()> {
+    let (last, parents) = place.0.split_last()?;
+    let parent = parents.iter().try_fold(root, |value, segment| value.get_mut(segment))?;
+    parent.as_object_mut()?.remove(last).map(|_| ())
 }
 
 fn locate<'a>(root: &'a Value, place: &Place) -> Option<&'a Value> {

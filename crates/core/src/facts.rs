@@ -6,10 +6,12 @@
 //! | `identity.human`, `.service`, `.agent` | ids; `.roles` and `.scope` of each, `identity.roles` = the agent's |
 //! | `identity.delegation`, `identity.source` | ids of the grants; what vouches for the identity |
 //! | `context.prior_actions` | tools of the session's permitted actions |
-//! | `context.data_classification` | labels of data seen, with the principals' marks where the session inherits |
+//! | `context.data_classification` | labels of data seen, here or in linked sessions, with the principals' marks where the session inherits |
 //! | `context.action_count`, `context.denied_count` | actions of the session before this one; refusals |
 //! | `context.original_request` | the user's request, as a host gave it |
 //! | `session.actions.TOOL`, `human.…`, `agent.…` | permitted actions, those in flight included |
+//! | `delegation.actions.TOOL` | the same of this session and all that are linked with it by delegation, together |
+//! | `session.sums.COUNTER`, `human.…`, `agent.…` | what a counter of the policy adds up to ([`crate::session::counters`]) |
 //! | `parameters.PATH.origin` | who could have written it, the least trusted where it is a list: `user`, `service`, `first_party`, `third_party`, `nobody`, `unknown` |
 //! | `parameters.PATH.novel` | whether it stands in nothing that the session has seen; missing where that cannot be told |
 //! | `parameters.PATH.doubt` | what speaks against it, or `none` |
@@ -19,17 +21,21 @@
 //! | `context.selectors.origin` | who could have written the arguments that carry authority |
 //! | `context.doubts` | what speaks against the action: `third_party`, `pushed`, `not_named`, `ambiguous`, ... |
 //! | `context.flows.classification` | labels of the data that its arguments carry |
+//! | `context.recipient` | the arguments that say whom or where an action reaches: parties, payees, URLs; missing where it has none |
 //! | `context.entities` | parties that the session's effects reached, as folded texts |
 //! | `context.risk_signals.…`, `.compositional_risk`, `.turns`, ... | numbers, each with its formula in [`crate::session::signals`]; named in [`measures`] |
-//! | `context.NAME` | a fact that an operator gave or a rule wrote |
+//! | `context.risk_signals.drift.level` | what the thresholds in force say: `none`, `alert` or `exceeded` ([`crate::drift::Limits`]) |
+//! | `context.NAME` | a fact that an operator gave or a rule wrote; missing while its sources disagree |
 //!
 //! Histories, sets and counters are known and empty at the start; the rest is missing until it is there. What a
 //! session without end no longer keeps is missing too ([`crate::session::compact`]), and nobody may take it for
 //! something that never was ([`Fact::may_be_dropped`]).
 
+mod grades;
 pub mod measures;
 mod names;
 mod numbers;
+pub mod providers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -37,7 +43,7 @@ use std::sync::Arc;
 
 use measures::Measure;
 pub(crate) use names::{COUNTERS, is_computed, is_counter};
-pub use numbers::compare_numbers;
+pub use numbers::{compare_numbers, identical};
 use serde_json::Value;
 
 use crate::decide::Question;
@@ -45,7 +51,7 @@ use crate::decision::{Missing, Why};
 use crate::identity::{Identity, Party};
 use crate::names::ToolName;
 use crate::origin::Origin;
-use crate::session::compact::Tally;
+use crate::session::{Decimal, FactState, Per, usage};
 
 /// A fact that a rule reads: found once when the policy is loaded, read on every decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,14 +90,16 @@ pub enum Read<'a> {
     Text(&'a str),
     /// A counter of ours.
     Count(u64),
+    /// A sum of amounts.
+    Amount(Decimal),
     /// What a party holds: roles or scopes.
     Held(&'a [String]),
     /// The parties of the delegation chain.
     Parties(&'a [Party]),
     /// Tools that were used.
     Tools(&'a BTreeMap<ToolName, u64>),
-    /// Labels of data that was seen: the session's, the human's, the agent's.
-    Labels([Option<&'a BTreeSet<Arc<str>>>; 3]),
+    /// Labels of data that was seen: the session's, the human's, the agent's, those of linked sessions.
+    Labels([Option<&'a BTreeSet<Arc<str>>>; 4]),
     /// Words from a closed list of ours.
     Words(&'a BTreeSet<&'static str>),
 }
@@ -130,7 +138,9 @@ enum Source {
     Request,
     Entities,
     Measure(Measure),
+    DriftLevel,
     Uses(Counter, Arc<str>),
+    Sum(Per, Arc<str>),
     Given(Arc<str>),
     /// Of an argument, by its JSON pointer.
     Origin(String, Aspect),
@@ -140,6 +150,7 @@ enum Source {
     SelectorOrigins,
     Doubts,
     Flows,
+    Recipient,
 }
 
 /// What is asked about where an argument comes from.
@@ -175,6 +186,7 @@ enum Counter {
     Session,
     Human,
     Agent,
+    Delegation,
 }
 
 impl Fact {
@@ -237,7 +249,12 @@ impl Fact {
             Source::Request => q.context.opened().request.as_deref().map(Read::Text).ok_or_else(absent),
             Source::Entities => q.context.signals().entities().map(Read::Value).ok_or_else(absent),
             Source::Measure(measure) => measure.read(q).map(Read::Count).ok_or_else(absent),
-            Source::Uses(counter, tool) => counter.of(q).uses(tool).map(Read::Count).ok_or_else(absent),
+            Source::DriftLevel => match q.environment.drift.level(q) {
+                Some(level) => Ok(Read::Text(level.as_str())),
+                None => Err(absent()),
+            },
+            Source::Uses(counter, tool) => counter.uses(q, tool).map(Read::Count).ok_or_else(absent),
+            Source::Sum(per, counter) => usage::sum(q, *per, counter, None).map(Read::Amount),
             Source::Origin(pointer, aspect) => self.read_origin(q, pointer, *aspect),
             Source::Effect => Ok(Read::Text(q.action.contract.effect.as_str())),
             Source::Licensed => match q.origins().licensed {
@@ -247,26 +264,30 @@ impl Fact {
             Source::Slot => Ok(Read::Text(q.origins().slot.as_deref().unwrap_or("none"))),
             Source::SelectorOrigins => Ok(Read::Words(&q.origins().selected)),
             Source::Doubts => Ok(Read::Words(&q.origins().doubted)),
-            Source::Flows => Ok(Read::Labels([Some(&q.origins().flows), None, None])),
-            Source::Given(name) => match q.context.fact(name) {
-                None => Err(absent()),
-                Some(fact) if fact.valid_until.is_some_and(|until| until <= q.now) => {
-                    Err(self.missing(Why::Stale))
-                }
-                Some(fact) => Ok(Read::Value(&fact.value)),
+            Source::Flows => Ok(Read::Labels([Some(&q.origins().flows), None, None, None])),
+            Source::Recipient => q.recipients().map(Read::Value).ok_or_else(absent),
+            Source::Given(name) => match q.context.fact(name, q.now) {
+                FactState::Absent => Err(absent()),
+                FactState::Stale => Err(self.missing(Why::Stale)),
+                FactState::Conflicting => Err(self.missing(Why::Conflicting)),
+                FactState::Holds(value) => Ok(Read::Value(value)),
             },
         }
     }
 
-    /// Whether it may have been there without being kept: then nobody can say that it is absent.
+    /// Whether it may have been there without being kept, or its sources disagree: then nobody can say whether it
+    /// is there.
     #[must_use]
     pub fn may_be_dropped(&self, q: &Question<'_>) -> bool {
         match &self.source {
-            Source::Given(name) => q.context.may_have_dropped(name),
-            Source::PriorActions | Source::Labels | Source::Entities | Source::Uses(..) => {
+            Source::Given(name) => {
+                q.context.may_have_dropped(name) || q.context.fact(name, q.now) == FactState::Conflicting
+            }
+            Source::PriorActions | Source::Labels | Source::Entities | Source::Uses(..) | Source::Sum(..) => {
                 self.read(q).is_err()
             }
             Source::Measure(measure) => measure.may_be_dropped(q),
+            Source::DriftLevel => q.context.opened().request.is_some() && self.read(q).is_err(),
             _ => false,
         }
     }
@@ -285,6 +306,16 @@ impl Fact {
         Missing::fact(Arc::clone(&self.name), why)
     }
 
+    /// Whether it is an argument.
+    pub(crate) const fn is_parameter(&self) -> bool {
+        matches!(self.source, Source::Parameter(_))
+    }
+
+    /// Whether it is a share of one, counted in basis points.
+    pub(crate) const fn is_share(&self) -> bool {
+        matches!(self.source, Source::Measure(measure) if measure.is_share())
+    }
+
     /// What it is made of.
     pub(crate) const fn kind(&self) -> Kind {
         match &self.source {
@@ -292,10 +323,15 @@ impl Fact {
             | Source::Given(_)
             | Source::Licensed
             | Source::Entities
+            | Source::Recipient
             | Source::Origin(_, Aspect::Novel) => Kind::Any,
-            Source::Effect | Source::Slot | Source::Origin(..) => Kind::Text,
+            Source::Effect | Source::Slot | Source::Origin(..) | Source::DriftLevel => Kind::Text,
             Source::SelectorOrigins | Source::Doubts => Kind::Words,
-            Source::ActionCount | Source::DeniedCount | Source::Measure(_) | Source::Uses(..) => Kind::Number,
+            Source::ActionCount
+            | Source::DeniedCount
+            | Source::Measure(_)
+            | Source::Uses(..)
+            | Source::Sum(..) => Kind::Number,
             Source::Party(_, Part::Id) | Source::Voucher | Source::Request => Kind::Text,
             Source::Party(..) => Kind::Held,
             Source::Delegation => Kind::Parties,
@@ -353,11 +389,15 @@ impl Who {
 }
 
 impl Counter {
-    const fn of<'a>(self, q: &Question<'a>) -> &'a Tally {
+    /// `None` where a tool that is not kept may bear the name.
+    fn uses(self, q: &Question<'_>, tool: &str) -> Option<u64> {
+        let own = || q.context.tally().uses(tool);
         match self {
-            Self::Session => q.context.tally(),
-            Self::Human => q.human.tally(),
-            Self::Agent => q.agent.tally(),
+            Self::Session => own(),
+            Self::Human => q.human.tally().uses(tool),
+            Self::Agent => q.agent.tally().uses(tool),
+            // The session's own are among them, once there is a link.
+            Self::Delegation => Some(q.linked.tally().uses(tool)?.max(own()?)),
         }
     }
 }
@@ -372,12 +412,13 @@ fn read_party(party: &Party, part: Part) -> Option<Read<'_>> {
 }
 
 /// `None` where one of the sets is not kept whole.
-fn labels<'a>(q: &Question<'a>) -> Option<[Option<&'a BTreeSet<Arc<str>>>; 3]> {
+fn labels<'a>(q: &Question<'a>) -> Option<[Option<&'a BTreeSet<Arc<str>>>; 4]> {
     let inherits = q.context.opened().inherits;
     let inherited = !inherits || (q.human.labels_complete() && q.agent.labels_complete());
-    (inherited && q.context.labels_complete()).then(|| {
-        [Some(q.context.labels()), inherits.then(|| q.human.labels()), inherits.then(|| q.agent.labels())]
-    })
+    let complete = inherited && q.context.labels_complete() && q.linked.labels_complete();
+    let marks = [q.human, q.agent].map(|principal| inherits.then(|| principal.labels()));
+    let [human, agent] = marks;
+    complete.then(|| [Some(q.context.labels()), human, agent, Some(q.linked.labels())])
 }
 
 /// An action that is decided again is not counted among those before it.

@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::decision::{Approvers, Because, Decision, Gap, Missing, Ruling, Step};
+use crate::decision::{Approvers, Because, Decision, Gap, Missing, OnTimeout, Ruling, Step};
 use crate::names::ActionId;
 use crate::session::{Outcome, Status};
 use crate::time::{Span, Time};
@@ -72,6 +72,8 @@ pub enum State {
         deadline: Time,
         /// Whether a person is to answer.
         on_person: bool,
+        /// Since when somebody or something in particular is waited for.
+        since: Time,
     },
     /// It may run once a live request claims it.
     Authorised {
@@ -306,11 +308,16 @@ impl Lifecycle {
                 self.ruled_again(ruling, deadline, now)
             }
             (State::Waiting { .. }, Input::Ruled(_)) => (self, Output::Unchanged),
-            (State::Waiting { ruling, on_person: false, deadline }, Input::Escalated) => {
-                self.escalated(ruling, deadline)
+            (State::Waiting { ruling, on_person: false, deadline, .. }, Input::Escalated) => {
+                self.escalated(ruling, deadline, now)
             }
             (State::Waiting { ruling, on_person: true, .. }, Input::Answered(answer)) => {
                 self.answered(ruling, answer, now)
+            }
+            (State::Waiting { ruling, on_person: false, deadline, .. }, Input::Due)
+                if now >= deadline && ruling.ending.on_timeout == OnTimeout::StepUp =>
+            {
+                self.asked_at_the_end(ruling, now)
             }
             (State::Waiting { deadline, .. }, Input::Due) if now >= deadline => {
                 self.record(Transition::TimedOut, State::Ended(End::Expired))
@@ -357,6 +364,8 @@ impl Lifecycle {
                 Input::Claimed(Arc::clone(ruling))
             }
             Transition::Ruled(ruling) | Transition::Resolved(ruling) => Input::Ruled(Arc::clone(ruling)),
+            // What was escalated because its time was over is so again.
+            Transition::Escalated(_) if self.due().is_some_and(|due| at >= due) => Input::Due,
             Transition::Escalated(_) => Input::Escalated,
             Transition::Answered(answer) => Input::Answered(answer.clone()),
             Transition::TimedOut | Transition::Unclaimed => Input::Due,
@@ -386,6 +395,7 @@ impl Lifecycle {
                 ruling: Arc::clone(&ruling),
                 deadline: now + ruling.wait.unwrap_or(self.limits.wait),
                 on_person: matches!(ruling.decision, Decision::StepUp(_)),
+                since: now,
             },
         };
         let deferred = matches!(ruling.decision, Decision::Defer(_));
@@ -407,19 +417,29 @@ impl Lifecycle {
                 ruling: Arc::clone(&ruling),
                 deadline: deadline.min(now + ruling.wait.unwrap_or(self.limits.wait)),
                 on_person: true,
+                since: now,
             },
         };
         self.record(Transition::Resolved(ruling), to)
     }
 
-    fn escalated(self, ruling: Arc<Ruling>, deadline: Time) -> (Self, Output) {
+    fn escalated(self, ruling: Arc<Ruling>, deadline: Time, now: Time) -> (Self, Output) {
         match ruling.escalate.clone() {
             Some(approvers) => self.record(
                 Transition::Escalated(approvers),
-                State::Waiting { ruling, deadline, on_person: true },
+                State::Waiting { ruling, deadline, on_person: true, since: now },
             ),
             None => (self, Output::Misplaced),
         }
+    }
+
+    /// What nothing resolved in time becomes a question (`R4.defer.escalate`), with the time that questions have.
+    fn asked_at_the_end(self, ruling: Arc<Ruling>, now: Time) -> (Self, Output) {
+        let approvers = ruling.ending.then.clone();
+        let deadline = now + self.limits.wait;
+        let asked = Arc::new(Ruling { escalate: Some(approvers.clone()), ..(*ruling).clone() });
+        let to = State::Waiting { ruling: asked, deadline, on_person: true, since: now };
+        self.record(Transition::Escalated(approvers), to)
     }
 
     fn answered(self, ruling: Arc<Ruling>, answer: Answer, now: Time) -> (Self, Output) {

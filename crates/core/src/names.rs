@@ -97,7 +97,7 @@ impl fmt::Display for ToolName {
     }
 }
 
-/// A chain of entries. One per session, one per human and agent, one for the system.
+/// A chain of entries. One per session, one per human and agent, one per delegation, one for the system.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Chain {
     /// Policy, halt, revocation and keys.
@@ -108,10 +108,12 @@ pub enum Chain {
     Human(Arc<str>),
     /// What an agent instance did across sessions.
     Agent(Arc<str>),
+    /// What a session did and saw together with those that it delegated to, and they to others.
+    Delegation(SessionId),
 }
 
 impl Chain {
-    /// Reads the written form (`system`, `session:ID`, `human:ID`, `agent:ID`).
+    /// Reads the written form (`system`, `session:ID`, `human:ID`, `agent:ID`, `delegation:ID`).
     #[must_use]
     pub fn parse(written: &str) -> Option<Self> {
         if written == "system" {
@@ -122,6 +124,7 @@ impl Chain {
             "session" => Some(Self::Session(id.into())),
             "human" => Some(Self::Human(id.into())),
             "agent" => Some(Self::Agent(id.into())),
+            "delegation" => Some(Self::Delegation(id.into())),
             _ => None,
         }
     }
@@ -134,6 +137,7 @@ impl fmt::Display for Chain {
             Self::Session(id) => write!(f, "session:{id}"),
             Self::Human(id) => write!(f, "human:{id}"),
             Self::Agent(id) => write!(f, "agent:{id}"),
+            Self::Delegation(id) => write!(f, "delegation:{id}"),
         }
     }
 }

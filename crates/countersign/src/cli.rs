@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Make and list the keys that sign receipts
     #[command(subcommand)]
     Keys(commands::keys::Args),
-    /// Look at policies
+    /// Check, test, explain and format policies
     #[command(subcommand)]
     Policy(commands::policy::Args),
     /// See and review what tools do
@@ -55,6 +55,8 @@ pub(crate) enum Command {
     /// See and answer what waits for approval
     #[command(subcommand)]
     Approvals(commands::approvals::Args),
+    /// Say why an action was refused or waits, and what to do next
+    Explain(commands::explain::Args),
     /// Stop (or resume) what agents do
     Halt(commands::halt::Args),
     /// Read, verify and export receipts

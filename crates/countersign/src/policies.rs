@@ -1,8 +1,9 @@
 //! Policy files: found, read, and loaded as one set.
 //!
 //! A file is named in receipts and faults by its path below the folder that the configuration lists, so that the same
-//! policy has the same digest on every machine. Names that begin with a dot are passed over; anything else that ends in
-//! `.yaml` or `.yml` belongs to the set, however deep it lies: a rule that is not read would be a rule that does not hold.
+//! policy has the same digest on every machine. Names that begin with a dot are passed over, and so are files of cases
+//! (`NAME.test.yaml`); anything else that ends in `.yaml` or `.yml` belongs to the set, however deep it lies: a rule that
+//! is not read would be a rule that does not hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,6 +15,7 @@ use countersign_core::decision::Decision;
 use countersign_core::names::ApproverGroup;
 use countersign_core::policy::{Fault, PolicySet, RuleAction};
 
+use crate::commands::policy::is_cases;
 use crate::error::CommandError;
 
 /// Deeper folders are a link that leads in a circle.
@@ -57,8 +59,23 @@ impl Files {
     /// # Errors
     /// Everything that is wrong, each fault at the path of its file.
     pub(crate) fn assemble(&self) -> Result<PolicySet, Vec<Fault>> {
-        PolicySet::assemble(self.contents.clone())
+        self.assemble_with(None)
+    }
+
+    /// The same, with a default for a set in which no file writes one.
+    ///
+    /// # Errors
+    /// As [`Self::assemble`].
+    fn assemble_with(&self, otherwise: Option<Decision>) -> Result<PolicySet, Vec<Fault>> {
+        PolicySet::assemble_with(self.contents.clone(), otherwise)
             .map_err(|faults| faults.into_iter().map(|fault| self.placed(fault)).collect())
+    }
+
+    /// Every file: where it lies and what it holds.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.contents
+            .iter()
+            .filter_map(|(name, bytes)| Some((self.paths.get(name)?.as_path(), bytes.as_slice())))
     }
 
     /// Where the file of this name lies; the name itself where there is none.
@@ -66,7 +83,8 @@ impl Files {
         self.paths.get(&**name).map_or_else(|| Arc::clone(name), |path| path.display().to_string().into())
     }
 
-    fn placed(&self, fault: Fault) -> Fault {
+    /// The fault at the path of its file.
+    pub(crate) fn placed(&self, fault: Fault) -> Fault {
         Fault { file: self.path_of(&fault.file), ..fault }
     }
 
@@ -85,7 +103,7 @@ impl Files {
             let kind = fs::metadata(&path).map_err(|source| Unreadable { path: path.clone(), source })?;
             if kind.is_dir() {
                 self.folder(root, &path, depth + 1)?;
-            } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") && !is_cases(&path) {
                 let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
                 self.file(name, &path)?;
             }
@@ -107,6 +125,17 @@ impl Files {
 /// # Errors
 /// A file cannot be read, or something in the set is wrong: then everything that is.
 pub(crate) fn read_and_load(paths: &[PathBuf]) -> Result<(Files, PolicySet), CommandError> {
+    read_and_load_with(paths, None)
+}
+
+/// The same, with a default for a set in which no file writes one.
+///
+/// # Errors
+/// As [`read_and_load`].
+pub(crate) fn read_and_load_with(
+    paths: &[PathBuf],
+    otherwise: Option<Decision>,
+) -> Result<(Files, PolicySet), CommandError> {
     let files = Files::read(paths).map_err(|error| {
         CommandError::configuration("the policies cannot be read")
             .cause(&error)
@@ -118,7 +147,7 @@ pub(crate) fn read_and_load(paths: &[PathBuf]) -> Result<(Files, PolicySet), Com
         return Err(CommandError::configuration(said)
             .hint("write one that ends in .yaml; docs/src/policy.md shows how, and `default: DENY` is the least it says"));
     }
-    let set = files.assemble().map_err(|faults| {
+    let set = files.assemble_with(otherwise).map_err(|faults| {
         CommandError::configuration("the policies are faulty, so none of them is used").faults(faults)
     })?;
     Ok((files, set))
@@ -129,7 +158,15 @@ pub(crate) fn read_and_load(paths: &[PathBuf]) -> Result<(Files, PolicySet), Com
 /// # Errors
 /// As [`read_and_load`].
 pub(crate) fn load(paths: &[PathBuf]) -> Result<PolicySet, CommandError> {
-    read_and_load(paths).map(|(_, set)| set)
+    load_with(paths, None)
+}
+
+/// Reads and loads a set, with a default for one in which no file writes one.
+///
+/// # Errors
+/// As [`read_and_load`].
+pub(crate) fn load_with(paths: &[PathBuf], otherwise: Option<Decision>) -> Result<PolicySet, CommandError> {
+    read_and_load_with(paths, otherwise).map(|(_, set)| set)
 }
 
 /// The groups that rules ask for approval and nobody is in: such a question would wait until it is refused.

@@ -7,6 +7,7 @@ use countersign_engine::ports::SystemClock;
 use countersign_engine::recovery::Recovered;
 use countersign_engine::{Engine, Parts};
 use countersign_gateway::api::{self, ApiState};
+use countersign_gateway::contracts;
 use countersign_gateway::guard::TurnedAway;
 use countersign_gateway::health::Health;
 use countersign_gateway::mcp::server::{Gateway, http};
@@ -14,7 +15,7 @@ use countersign_gateway::run::{Bound, Listen, RunError};
 use countersign_receipt::keys::KeySet;
 use countersign_store::{KeyFolder, Options, Sqlite};
 
-use crate::commands::{keys, receipt};
+use crate::commands::{keys, model, receipt};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::policies::{self, Files};
@@ -49,6 +50,7 @@ impl Daemon {
             .map_err(|error| CommandError::store("the public keys cannot be used").cause(&error))?;
         let settings = Arc::new(config.gateway(trusted)?);
         let (read, policy) = policies::read_and_load(&config.policies)?;
+        let embedder = config.drift.model.as_deref().map(model::configured).transpose()?;
         let listen = Listen { tcp: config.listen, socket: config.socket.clone() };
         let bound = listen.bind().await.map_err(|error| not_served(&error))?;
         let key_id = folder.signing().public().key_id().to_owned();
@@ -59,10 +61,14 @@ impl Daemon {
                 .await
                 .map_err(|error| CommandError::bug("opening the ledger was interrupted").cause(&error))?
                 .map_err(|error| receipt::unopened(&error))?;
+        contracts::restore(&settings, &ledger)
+            .await
+            .map_err(|error| CommandError::store("the ledger cannot be read").cause(&error))?;
         let parts = Parts {
             ledger: Arc::new(ledger),
             signer: Arc::new(signing),
             clock: Arc::new(SystemClock),
+            embedder,
             policy,
             settings: config.engine(&settings),
         };

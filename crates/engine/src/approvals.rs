@@ -92,8 +92,8 @@ impl Engine {
         let mut yours = true;
         let committed = self
             .transact(&session, |turn| {
-                let asked = turn.session.context.find(id).and_then(|t| asked(t.life.state()));
-                yours = asked.is_none_or(|approvers| approvers.admit(&approver.groups));
+                let life = turn.session.context.find(id).map(|t| t.life.state());
+                yours = life.is_none_or(|state| admits(state, &approver.groups, turn.now));
                 if yours { turn.advance(id, Input::Answered(answer.clone())) } else { Plan::Nothing }
             })
             .await?;
@@ -106,7 +106,7 @@ impl Engine {
 
 fn waiting(id: &ActionId, session: &SessionId, context: &Context) -> Option<Waiting> {
     let tracked = context.find(id)?;
-    let State::Waiting { ruling, deadline, on_person } = tracked.life.state() else { return None };
+    let State::Waiting { ruling, deadline, on_person, .. } = tracked.life.state() else { return None };
     let missing = match &ruling.decision {
         Decision::Defer(missing) => Some(missing.clone()),
         Decision::Allow | Decision::Deny | Decision::StepUp(_) => None,
@@ -123,6 +123,14 @@ fn waiting(id: &ActionId, session: &SessionId, context: &Context) -> Option<Wait
         approvers: on_person.then(|| asked(tracked.life.state())).flatten(),
         missing,
     })
+}
+
+/// Whether a member of these groups may answer now; yes, where nobody is asked.
+fn admits(state: &State, groups: &BTreeSet<ApproverGroup>, now: Time) -> bool {
+    let State::Waiting { ruling, since, .. } = state else { return true };
+    let escalation = ruling.ending.escalation.as_ref();
+    asked(state).is_none_or(|approvers| approvers.admit(groups))
+        || escalation.is_some_and(|escalation| escalation.admits(groups, *since, now))
 }
 
 fn asked(state: &State) -> Option<Approvers> {

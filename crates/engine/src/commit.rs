@@ -4,6 +4,7 @@
 //! and the batch is handed to the ledger's writer. Then the locks are gone, and other actions may follow in
 //! the same group commit. What is durable is told to the lifecycle; what failed puts the cells in doubt.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use countersign_core::decide::{Memo, Question};
 use countersign_core::decision::{Decision, Ruling};
 use countersign_core::lifecycle::{End, Input, Output, State, Transition};
 use countersign_core::names::{ActionId, Chain, SessionId};
+use countersign_core::session::linked::Linked;
 use countersign_core::session::{Change, Context, Outcome, Principal, Status};
 use countersign_core::time::{Span, Time};
 use countersign_receipt::v1;
@@ -55,6 +57,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) session: &'a mut SessionState,
     pub(crate) human: &'a Principal,
     pub(crate) agent: &'a Principal,
+    pub(crate) linked: &'a Principal,
     pub(crate) governing: &'a Governing,
     pub(crate) now: Time,
 }
@@ -67,6 +70,8 @@ pub(crate) enum Plan {
         transition: Transition,
         change: Change,
         how: Option<(v1::Face, v1::Enforcement)>,
+        /// What stands right before it in the chain, in the same commit.
+        before: Option<Box<Draft>>,
     },
     /// Something else.
     Other { draft: Box<Draft>, change: Change },
@@ -91,8 +96,8 @@ struct Pending {
     readings: Readings,
     epochs: Epochs,
     about: Option<(ActionId, Transition)>,
-    /// From the session, the human and the agent.
-    flights: [Flight; 3],
+    /// From the session, the human, the agent and the delegation.
+    flights: [Flight; 4],
 }
 
 enum Attempt {
@@ -108,17 +113,28 @@ impl Turn<'_> {
         action: &countersign_core::action::Action,
         identity: &countersign_core::identity::Identity,
     ) -> Ruling {
-        countersign_core::decide::decide(&Question {
+        countersign_core::decide::decide(&self.question(action, identity, &Memo::default()))
+    }
+
+    /// The question that core decides, as things stand.
+    pub(crate) fn question<'q>(
+        &'q self,
+        action: &'q countersign_core::action::Action,
+        identity: &'q countersign_core::identity::Identity,
+        memo: &'q Memo,
+    ) -> Question<'q> {
+        Question {
             action,
             identity,
             context: &self.session.context,
             human: self.human,
             agent: self.agent,
+            linked: self.linked,
             policy: &self.governing.policy,
             environment: &self.governing.environment,
             now: self.now,
-            memo: &Memo::default(),
-        })
+            memo,
+        }
     }
 
     /// Hands an input to an action's life; whatever is to be recorded becomes the plan.
@@ -134,9 +150,21 @@ impl Turn<'_> {
         how: Option<(v1::Face, v1::Enforcement)>,
     ) -> Plan {
         match output {
-            Output::Record(transition) => Plan::Transition { action: id.clone(), transition, change, how },
+            Output::Record(transition) => {
+                Plan::Transition { action: id.clone(), transition, change, how, before: None }
+            }
             _ => Plan::Nothing,
         }
+    }
+}
+
+impl Plan {
+    /// The same, with a receipt in front of it.
+    pub(crate) fn after(mut self, draft: Option<Box<Draft>>) -> Self {
+        if let Self::Transition { before, .. } = &mut self {
+            *before = draft;
+        }
+        self
     }
 }
 
@@ -180,8 +208,13 @@ impl Engine {
         let mut session = cells.session.lock();
         let mut human = cells.human.1.lock();
         let mut agent = cells.agent.1.lock();
-        let (Slot::Known(session_state), Slot::Known(human_state), Slot::Known(agent_state)) =
-            (&mut *session, &mut *human, &mut *agent)
+        let mut tree = cells.tree.1.lock();
+        let (
+            Slot::Known(session_state),
+            Slot::Known(human_state),
+            Slot::Known(agent_state),
+            Slot::Known(tree_state),
+        ) = (&mut *session, &mut *human, &mut *agent, &mut *tree)
         else {
             return Ok(Attempt::Doubtful);
         };
@@ -192,11 +225,13 @@ impl Engine {
             session: session_state,
             human: &human_state.principal,
             agent: &agent_state.principal,
+            linked: &tree_state.principal,
             governing: &governing,
             now,
         };
         let plan = step(&mut turn);
-        let principals = [(&cells.human.0, human_state), (&cells.agent.0, agent_state)];
+        let principals =
+            [(&cells.human.0, human_state), (&cells.agent.0, agent_state), (&cells.tree.0, tree_state)];
         let settled = self.hand_over(id, (session_state, cells), principals, plan, (&governing, now));
         if settled.is_err() {
             // The context has taken in what will never be recorded.
@@ -210,32 +245,35 @@ impl Engine {
         &self,
         id: &SessionId,
         (session, cells): (&mut SessionState, &Cells),
-        principals: [(&Chain, &mut Box<PrincipalState>); 2],
+        principals: [(&Chain, &mut Box<PrincipalState>); 3],
         plan: Plan,
         (governing, now): (&Governing, Time),
     ) -> Result<Attempt, Failure> {
-        let (draft, change, about) = match plan {
+        let (before, draft, change, about) = match plan {
             Plan::Nothing => return Ok(Attempt::Nothing),
-            Plan::Other { draft, change } => (*draft, change, None),
-            Plan::Transition { action, transition, change, how } => {
+            Plan::Other { draft, change } => (None, *draft, change, None),
+            Plan::Transition { action, transition, change, how, before } => {
                 let about = About::of(session, &action, transition, how)
                     .ok_or_else(|| Failure::Receipt("the action is not known".into()))?;
                 let draft = about.draft(session, self.0.settings.limits.wait, now);
-                (draft, change, Some(about))
+                (before, draft, change, Some(about))
             }
         };
-        let [(_, human), (_, agent)] = &principals;
-        let readings = Readings { session: session.reading, human: human.reading, agent: agent.reading };
+        let [human, agent, tree] = principals.each_ref().map(|(_, state)| state.reading);
+        let readings = Readings { session: session.reading, human, agent, tree };
         let chain = Chain::Session(id.clone());
+        let stood = session.head.clone();
+        let before = self.seal_before(before, &chain, session, governing.epochs)?;
         let place = Place {
             head: session.head.as_ref(),
-            principals: principals.iter().map(|(chain, state)| (*chain, state.head.as_ref())).collect(),
+            principals: read_in(&principals),
             epochs: governing.epochs,
             prior: about.as_ref().and_then(|about| about.note.as_ref()).map(|note| note.prior.clone()),
         };
         let sealed = seal(draft, &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
         let mut batch = Batch {
-            expect: vec![Expected { chain, head: session.head.clone() }],
+            expect: vec![Expected { chain, head: stood }],
+            records: before.into_iter().collect(),
             epochs: about.as_ref().is_some_and(About::depends_on_epochs).then_some(governing.epochs),
             reserve: about.as_ref().is_some_and(About::is_outcome),
             ..Batch::default()
@@ -259,10 +297,26 @@ impl Engine {
         let receipt = ReceiptRef { id: sealed.link.id.as_str().into(), digest: sealed.record.digest };
         let appending = self.0.ledger.append(batch);
         let epochs = governing.epochs;
-        let flights =
-            [&cells.session.flights, &cells.human.1.flights, &cells.agent.1.flights].map(Flights::take_off);
+        let principals = [&cells.human, &cells.agent, &cells.tree].map(|(_, cell)| &cell.flights);
+        let [human, agent, tree] = principals;
+        let flights = [&cells.session.flights, human, agent, tree].map(Flights::take_off);
         let pending = Pending { appending, receipt, readings, epochs, about: moved, flights };
         Ok(Attempt::Pending(Box::new(pending)))
+    }
+
+    /// Signs what stands in front of a step, and moves the session's head to it.
+    fn seal_before(
+        &self,
+        draft: Option<Box<Draft>>,
+        chain: &Chain,
+        session: &mut SessionState,
+        epochs: Epochs,
+    ) -> Result<Option<Record>, Failure> {
+        let Some(draft) = draft else { return Ok(None) };
+        let place = Place { head: session.head.as_ref(), principals: Vec::new(), epochs, prior: None };
+        let sealed = seal(*draft, chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
+        session.head = Some(head_of(&sealed));
+        Ok(Some(sealed.record))
     }
 
     /// Waits for the disk, then tells the action's life. This runs to its end even when the caller goes: what
@@ -379,7 +433,16 @@ fn leave_word(
     }
 }
 
-/// A principal whose facts a receipt changes gets a short entry that carries the receipt's digest.
+/// The chains that a receipt names as read: a delegation's only once there is one.
+fn read_in<'a>(
+    principals: &'a [(&'a Chain, &'a mut Box<PrincipalState>); 3],
+) -> Vec<(&'a Chain, Option<&'a Head>)> {
+    let read = principals.iter().map(|(chain, state)| (*chain, state.head.as_ref()));
+    read.filter(|(chain, head)| head.is_some() || !matches!(chain, Chain::Delegation(_))).collect()
+}
+
+/// A principal whose facts a receipt changes gets a short entry that carries the receipt's digest. A delegation is begun
+/// by the session that is delegated, and joined by nobody before.
 pub(crate) fn join(
     chain: &Chain,
     state: &mut PrincipalState,
@@ -388,12 +451,28 @@ pub(crate) fn join(
     batch: &mut Batch,
 ) {
     let mut news = change.clone();
-    news.labels.retain(|label| !state.principal.labels().contains(label));
     batch.expect.push(Expected { chain: chain.clone(), head: state.head.clone() });
-    if news.is_empty() {
-        return;
+    match chain {
+        Chain::Delegation(_) if state.head.is_none() => return,
+        // How much is counted for whom is a matter of humans and agents.
+        Chain::Delegation(_) => (news.counted, news.corrected) = (BTreeMap::new(), None),
+        _ => news.linked = Linked::default(),
     }
-    let Ok(body) = serde_json::to_string(&news) else { return };
+    news.labels.retain(|label| !state.principal.labels().contains(label));
+    if !news.is_empty() {
+        append_to(chain, state, &news, sealed, batch);
+    }
+}
+
+/// The short entry itself.
+pub(crate) fn append_to(
+    chain: &Chain,
+    state: &mut PrincipalState,
+    news: &Change,
+    sealed: &Sealed,
+    batch: &mut Batch,
+) {
+    let Ok(body) = serde_json::to_string(news) else { return };
     let sequence = state.head.as_ref().map_or(0, |head| head.sequence + 1);
     batch.records.push(Record {
         chain: chain.clone(),
@@ -405,7 +484,7 @@ pub(crate) fn join(
         at: sealed.record.at,
         lookup: None,
     });
-    state.principal.apply(&news);
+    state.principal.apply(news);
     state.head = Some(Head { sequence, digest: Arc::clone(&sealed.record.digest) });
 }
 

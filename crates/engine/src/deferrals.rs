@@ -16,8 +16,8 @@ use crate::mediator::ReceiptRef;
 use crate::record::write::{Draft, Source};
 
 impl Engine {
-    /// Takes facts from somebody entitled to give them. They are on record before this returns; what waits
-    /// for them is decided again.
+    /// Takes facts from somebody entitled to give them, who has them from `source` or from itself. They are on record
+    /// before this returns; what waits for them is decided again.
     ///
     /// # Errors
     /// The facts could not be recorded and do not count.
@@ -26,21 +26,28 @@ impl Engine {
         session: &SessionId,
         facts: BTreeMap<Arc<str>, Value>,
         giver: &str,
+        source: Option<&str>,
         valid_for: Option<Span>,
     ) -> Result<ReceiptRef, Failure> {
         let valid_for = valid_for.unwrap_or(self.0.settings.fact_validity);
         let committed = self
             .transact(session, |turn| {
                 let valid_until = turn.now + valid_for;
-                let what = What::Facts { facts: facts.clone(), giver: giver.into(), valid_until };
+                let what = What::Facts {
+                    facts: facts.clone(),
+                    erased: [].into(),
+                    giver: giver.into(),
+                    source: source.map(Arc::from),
+                    valid_until,
+                };
                 let Ok(change) = turn.session.context.apply(&what, turn.now) else { return Plan::Nothing };
-                let source = Source {
+                let from = Source {
                     session: turn.session.context.opened(),
                     identity: &turn.session.opener,
                     face: v1::Face::Api,
                     enforcement: v1::Enforcement::None,
                 };
-                let draft = Draft::facts(source, &facts, giver, valid_until, turn.now);
+                let draft = Draft::facts(from, &facts, (giver, source), valid_until, turn.now);
                 Plan::Other { draft: Box::new(draft), change }
             })
             .await?

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use countersign_core::decide::Environment;
+use countersign_core::drift::Signal;
 use countersign_core::identity::Identity;
 use countersign_core::lifecycle::{Limits, State};
 use countersign_core::names::{ActionId, Chain, SessionId};
@@ -15,7 +16,10 @@ use countersign_core::time::{Span, Time};
 use countersign_receipt::sign::Signer;
 
 use crate::commit::{Failure, TRIES, look};
-use crate::ports::{Clock, Epochs, Ledger, LedgerError};
+use crate::definitions::Known;
+use crate::delegation::Trees;
+use crate::drift::AT_ONCE;
+use crate::ports::{Clock, Embedder, Epochs, Ledger, LedgerError};
 use crate::state::{Contracts, PrincipalCell, SessionCell, SessionState};
 
 /// How often memory is cleared of what has been idle.
@@ -33,6 +37,8 @@ pub struct Parts {
     pub signer: Arc<dyn Signer>,
     /// What the time is. Trusted.
     pub clock: Arc<dyn Clock>,
+    /// What measures how far actions lie from requests, where there is one. Trusted to permit nothing.
+    pub embedder: Option<Arc<dyn Embedder>>,
     /// The policy to begin with.
     pub policy: PolicySet,
     /// Everything else.
@@ -69,6 +75,9 @@ pub(crate) struct Inner {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) embedder: Option<Arc<dyn Embedder>>,
+    /// Turns at the embedder.
+    pub(crate) embedding: tokio::sync::Semaphore,
     pub(crate) settings: Settings,
     pub(crate) governing: ArcSwap<Governing>,
     /// Orders everything that is appended to the system chain.
@@ -84,6 +93,12 @@ pub(crate) struct Inner {
     pub(crate) again: Mutex<BTreeSet<SessionId>>,
     /// When idle sessions were last looked for, in milliseconds since 1970.
     swept: AtomicI64,
+    /// The moment of the last tick, in milliseconds since 1970.
+    pub(crate) ticked: AtomicI64,
+    /// What sessions linked by delegation share, as long as one of them is in memory.
+    pub(crate) trees: Mutex<Trees>,
+    /// Definitions of tools that are on record.
+    pub(crate) definitions: Mutex<Known>,
     pub(crate) counts: Counts,
 }
 
@@ -92,12 +107,22 @@ pub(crate) struct Inner {
 pub struct Counts {
     verdicts: [AtomicU64; 5],
     unrecorded: AtomicU64,
+    drift: [AtomicU64; 2],
 }
 
 impl Counts {
     pub(crate) fn verdict(&self, verdict: countersign_core::decision::Verdict) {
         if let Some(count) = self.verdicts.get(verdict as usize) {
             count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn drifted(&self, level: Signal) {
+        let [alerts, exceeded] = &self.drift;
+        match level {
+            Signal::Within => {}
+            Signal::Alert => drop(alerts.fetch_add(1, Ordering::Relaxed)),
+            Signal::StepUp => drop(exceeded.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
@@ -111,6 +136,12 @@ impl Counts {
         self.verdicts.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
+    /// Actions that lay so far from their request that it was noticed, so far: those at `alert`, those beyond it.
+    #[must_use]
+    pub fn drift(&self) -> [u64; 2] {
+        self.drift.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
     /// Refusals that could not be recorded because the ledger was down.
     #[must_use]
     pub fn unrecorded_refusals(&self) -> u64 {
@@ -118,12 +149,17 @@ impl Counts {
     }
 }
 
-/// The cells an action of a session touches.
+/// A chain that several sessions join, with its cell.
+pub(crate) type SharedCell = (Chain, Arc<PrincipalCell>);
+
+/// The cells an action of a session touches. They are locked in this order.
 #[derive(Clone)]
 pub(crate) struct Cells {
     pub(crate) session: Arc<SessionCell>,
-    pub(crate) human: (Chain, Arc<PrincipalCell>),
-    pub(crate) agent: (Chain, Arc<PrincipalCell>),
+    pub(crate) human: SharedCell,
+    pub(crate) agent: SharedCell,
+    /// Of the sessions that are linked with it by delegation.
+    pub(crate) tree: SharedCell,
 }
 
 /// Which readings of its cells a step was made on.
@@ -132,6 +168,7 @@ pub(crate) struct Readings {
     pub(crate) session: u64,
     pub(crate) human: u64,
     pub(crate) agent: u64,
+    pub(crate) tree: u64,
 }
 
 impl Cells {
@@ -139,6 +176,7 @@ impl Cells {
     pub(crate) fn doubt(&self, readings: Readings) {
         self.human.1.doubt(Some(readings.human));
         self.agent.1.doubt(Some(readings.agent));
+        self.tree.1.doubt(Some(readings.tree));
         self.session.doubt(readings.session);
     }
 }
@@ -149,6 +187,8 @@ impl Engine {
             ledger: parts.ledger,
             signer: parts.signer,
             clock: parts.clock,
+            embedder: parts.embedder,
+            embedding: tokio::sync::Semaphore::new(AT_ONCE),
             settings: parts.settings,
             governing: ArcSwap::from_pointee(governing),
             system: tokio::sync::Mutex::new(()),
@@ -159,6 +199,9 @@ impl Engine {
             open: Mutex::new(HashMap::new()),
             again: Mutex::default(),
             swept: AtomicI64::new(0),
+            ticked: AtomicI64::new(0),
+            trees: Mutex::default(),
+            definitions: Mutex::default(),
             counts: Counts::default(),
         }))
     }
@@ -248,14 +291,16 @@ impl Engine {
     /// All cells that an action of a session touches.
     pub(crate) async fn cells(&self, id: &SessionId) -> Result<Cells, Failure> {
         let session = self.session(id).await?;
-        let principals = {
+        let (principals, tree) = {
             let slot = session.lock();
             let crate::state::Slot::Known(state) = &*slot else { return Err(Failure::Moved) };
             let opened = state.context.opened();
-            [Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))]
+            let tree = session.tree.get_or_init(|| self.tree(opened)).clone();
+            ([Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))], tree)
         };
         let [human, agent] = self.principals(principals).await?;
-        Ok(Cells { session, human, agent })
+        tree.1.load(&tree.0, &*self.0.ledger).await.map_err(Failure::Read)?;
+        Ok(Cells { session, human, agent, tree })
     }
 
     /// The cells of principals, read from the ledger if need be.
@@ -315,6 +360,7 @@ impl Engine {
             recent || cell.is_held() || Arc::strong_count(cell) > 1
         });
         self.by_lookup().retain(|_, id| sessions.contains_key(id));
+        self.forget_trees();
     }
 
     pub(crate) fn by_lookup(&self) -> std::sync::MutexGuard<'_, HashMap<String, SessionId>> {

@@ -10,18 +10,26 @@
 //! | [`suspended`] | a held call: wait, claim, or leave |
 //! | [`approvals`], [`deferrals`], [`halts`] | what people and facts do to waiting actions |
 //! | [`marks`], [`refusals`] | lowering a high-water mark; summaries of who was turned away |
+//! | [`delegation`] | sessions that are linked, because one delegated to the other |
+//! | [`definitions`] | what tools say of themselves, on record for the next start |
+//! | [`drift`] | how far an action lies from the request, measured before its ruling |
 //! | `classify` | labels of what reaches the agent, by declaration and by detection |
-//! | [`sessions`] | how sessions begin and are found again |
+//! | [`sessions`], `beginning` | how sessions begin and are found again |
 //! | [`record`] | between what happened and the receipt that proves it |
 //! | [`recovery`] | the ledger's open actions at start, and whatever falls due later |
-//! | [`ports`] | the ledger and the clock |
+//! | [`replay`] | a recorded ruling asked for again |
+//! | [`ports`] | the ledger, the clock and the embedder |
 //!
 //! Nothing here knows a protocol, a database or a file. Deciding is `core`'s alone; what is proved, `receipt`'s.
 
 pub mod approvals;
+mod beginning;
 mod classify;
 pub mod commit;
 pub mod deferrals;
+pub mod definitions;
+pub mod delegation;
+pub mod drift;
 pub mod engine;
 mod flight;
 pub mod halts;
@@ -33,13 +41,14 @@ pub mod ports;
 pub mod record;
 pub mod recovery;
 pub mod refusals;
+pub mod replay;
 pub mod sessions;
 pub mod state;
 pub mod suspended;
 
 pub use engine::{Engine, Governing, Parts, Settings};
 pub use mediator::{
-    Caller, Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled,
-    Submission, Unrecorded,
+    Caller, Delegation, Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report,
+    Settled, Submission, Unrecorded,
 };
 pub use suspended::{On, Suspended};

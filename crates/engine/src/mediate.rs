@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::action::Action;
-use countersign_core::decision::{Because, Decision, PolicyRef, Ruling, Step};
+use countersign_core::decision::{Because, Decision, Ending, PolicyRef, Ruling, Step};
 use countersign_core::edits::Edits;
 use countersign_core::lifecycle::{End, Input, Output, Spent};
 use countersign_core::names::{ActionId, ToolName};
@@ -17,6 +17,7 @@ use countersign_core::session::{Outcome, Status};
 
 use crate::classify;
 use crate::commit::{Committed, Failure, Turn};
+use crate::delegation::carrying;
 use crate::engine::Engine;
 use crate::mediator::{
     Mediator, OpenSession, Opening, Proceed, Proceeding, ReceiptRef, Refusal, Report, Settled, Submission,
@@ -32,9 +33,10 @@ impl Mediator for Engine {
     }
 
     async fn submit(&self, submission: Submission) -> Proceeding {
-        if let Some(refusal) = self.foreign(&submission).await {
-            return Proceeding::Refused(Box::new(refusal));
-        }
+        let submission = match self.admit(submission).await {
+            Ok(submission) => submission,
+            Err(refusal) => return Proceeding::Refused(refusal),
+        };
         let (submission, given) = bounded(submission);
         match self.attach(&submission).await {
             Ok(Some(waiting)) => waiting.now().await,
@@ -51,9 +53,10 @@ impl Mediator for Engine {
 impl Engine {
     /// Refuses something for a reason that is no rule's (an unknown method, an unresolvable wrapper), on record.
     pub async fn refuse(&self, submission: Submission, step: Step, reason: &str) -> Refusal {
-        if let Some(refusal) = self.foreign(&submission).await {
-            return refusal;
-        }
+        let submission = match self.admit(submission).await {
+            Ok(submission) => submission,
+            Err(refusal) => return *refusal,
+        };
         let (submission, given) = bounded(submission);
         match self.begin(submission, given.or_else(|| Some((step, reason.into())))).await {
             Proceeding::Refused(refusal) => *refusal,
@@ -104,7 +107,11 @@ impl Engine {
     /// The outcome is not on record: its output must not reach the agent.
     pub async fn settle_by_id(&self, id: &ActionId, report: Report) -> Result<Settled, Unrecorded> {
         let Report { session, outcome } = report;
-        let outcome = classify::outcome(outcome, &self.governing().policy);
+        let (_, action) = self
+            .known(&session, |context| context.find(id).map(|tracked| Arc::clone(&tracked.action)))
+            .await
+            .map_err(|failure| Unrecorded(failure.to_string()))?;
+        let outcome = classify::outcome(outcome, action.as_deref(), &self.governing().policy);
         let committed = self
             .transact(&session, |turn| turn.advance(id, Input::Settled(outcome.clone())))
             .await
@@ -121,16 +128,27 @@ impl Engine {
         let Some(hold) = Hold::take(self, &submission.session, &action.id).await else {
             return self.refused_unrecorded(&action.id, &Failure::Moved);
         };
-        let mut ruled = None;
+        // What is refused for its form is not measured.
+        let asked = match &given {
+            Some(_) => None,
+            None => self.embedded(&submission.session, &action).await,
+        };
+        let (mut ruled, mut measured) = (None, None);
         let committed = self
             .transact(&submission.session, |turn| {
+                let (noted, before) = match &given {
+                    Some(_) => None,
+                    None => turn.measure(&action, &submission.caller, asked.as_ref()),
+                }
+                .unzip();
+                measured = noted;
                 let ruling = Arc::new(match &given {
                     Some((step, reason)) => refusal_ruling(turn, *step, reason),
                     None => turn.decide(&action, &identity),
                 });
                 ruled = Some(Arc::clone(&ruling));
                 let (output, change) = turn.session.context.submit(&action, &identity, ruling, turn.now);
-                Turn::plan(&action.id, output, change, Some(how))
+                Turn::plan(&action.id, output, change, Some(how)).after(before)
             })
             .await;
         let (committed, ruling) = match (committed, ruled) {
@@ -139,6 +157,7 @@ impl Engine {
             (Ok(None), _) | (_, None) => return self.refused_unrecorded(&action.id, &Failure::Moved),
         };
         self.0.counts.verdict(ruling.verdict());
+        self.noticed(&action, measured.as_ref());
         self.enforce(committed, &action, &ruling, hold).await
     }
 
@@ -212,24 +231,30 @@ impl Engine {
         }
     }
 
-    /// A session belongs to one human and one agent; nobody else may act in it.
-    async fn foreign(&self, submission: &Submission) -> Option<Refusal> {
+    /// A session belongs to one human and one agent; nobody else may act in it. Who acts in one that was delegated
+    /// carries its grants.
+    async fn admit(&self, mut submission: Submission) -> Result<Submission, Box<Refusal>> {
         let identity = &submission.caller.identity;
-        let own = self.known(&submission.session, |context| {
-            context.opened().human == identity.human.id && context.opened().agent == identity.agent.id
+        let carried = self.known(&submission.session, |context| {
+            let opened = context.opened();
+            let own = opened.human == identity.human.id && opened.agent == identity.agent.id;
+            own.then(|| carrying(identity, opened))
         });
-        let own = match own.await {
-            Ok((_, own)) => own,
-            Err(failure) => return Some(self.unrecorded(None, &failure)),
-        };
-        (!own).then(|| Refusal {
-            action: None,
-            step: Step::Scope,
-            rules: Vec::new(),
-            reason: "the session belongs to somebody else".into(),
-            hint: "open a session of your own".into(),
-            receipt: None,
-        })
+        match carried.await {
+            Ok((_, Some(identity))) => {
+                submission.caller.identity = identity;
+                Ok(submission)
+            }
+            Ok((_, None)) => Err(Box::new(Refusal {
+                action: None,
+                step: Step::Scope,
+                rules: Vec::new(),
+                reason: "the session belongs to somebody else".into(),
+                hint: "open a session of your own".into(),
+                receipt: None,
+            })),
+            Err(failure) => Err(Box::new(self.unrecorded(None, &failure))),
+        }
     }
 
     pub(crate) fn refused_unrecorded(&self, id: &ActionId, failure: &Failure) -> Proceeding {
@@ -291,7 +316,9 @@ pub(crate) fn deny(step: Step, reason: Arc<str>, policy: &PolicyRef) -> Ruling {
         edits: Edits::default(),
         because: Because { step, rules: Vec::new(), reason },
         sets: [].into(),
+        counted: [].into(),
         wait: None,
+        ending: Ending::default(),
         escalate: None,
         facts_read: [].into(),
         policy: policy.clone(),
@@ -334,13 +361,18 @@ pub(crate) fn expired(id: &ActionId, receipt: &ReceiptRef) -> Refusal {
     }
 }
 
-const fn hint(step: Step) -> &'static str {
+/// What the one who called can do about a refusal by this step.
+#[must_use]
+pub const fn hint(step: Step) -> &'static str {
     match step {
         Step::Halted => "wait until an operator resumes",
         Step::Scope => "use an identity whose scope includes this upstream",
         Step::Protocol => "use one of the methods that are let through",
         Step::Unresolvable => "call the real tool, or correct the wrapper's arguments",
+        Step::Arguments => "correct the argument and call again",
+        Step::Confirmation => "wait until a person has confirmed the session",
         Step::Forbidden => "do not try again: no context changes this",
+        Step::Risk => "begin a new session for the next task, or ask the people who write the policy",
         Step::Misaligned => "ask the user to extend the request",
         Step::Contention => "try again in a moment",
         Step::Superseded => "call again to be decided under the rules in force",

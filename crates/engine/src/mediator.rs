@@ -54,8 +54,19 @@ pub struct Opening {
     pub request: Option<Arc<str>>,
     /// What the request covers; hosts alone say.
     pub intent: Option<Intent>,
+    /// By which session it was delegated; hosts alone say.
+    pub delegation: Option<Delegation>,
     /// A key under which it can be found again; secrets only as digests.
     pub lookup: Option<Arc<str>>,
+}
+
+/// A task that an agent passes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    /// The session that it is passed on from.
+    pub session: SessionId,
+    /// The upstreams that it reaches; empty = all that the one who passes it on reaches.
+    pub scope: Vec<String>,
 }
 
 /// An opened session.

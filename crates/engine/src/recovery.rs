@@ -1,20 +1,25 @@
 //! Starting on a ledger, and what falls due afterwards. Both go through the same lifecycle as everything else.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use countersign_core::decide::Environment;
+use countersign_core::decide::{Environment, Halt};
+use countersign_core::decision::OnTimeout;
 use countersign_core::lifecycle::{Input, State};
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_core::session::{Outcome, Status};
+use countersign_core::time::Time;
 use countersign_receipt::v1;
 
 use crate::commit::{Failure, look};
+use crate::definitions;
 use crate::engine::{Engine, Governing, Parts};
 use crate::halts;
 use crate::policies;
 use crate::ports::Epoch;
+use crate::state::SessionCell;
 
 /// How often what is due is looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -49,6 +54,7 @@ impl Engine {
         let governing =
             Governing { policy: Arc::new(parts.policy.clone()), environment: Arc::new(environment), epochs };
         let engine = Self::assemble(parts, governing);
+        *engine.0.definitions.lock().unwrap_or_else(PoisonError::into_inner) = definitions::digests(&system);
         let recovered = engine.recover().await?;
         Ok((engine, recovered))
     }
@@ -92,10 +98,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends whatever is due: waits, authorisations, permits; decides again where that failed before; and lets idle
-    /// sessions leave memory.
+    /// Ends whatever is due: waits, authorisations, permits; decides again where that failed before, or where sources
+    /// of a fact no longer disagree; and lets idle sessions leave memory.
     pub async fn tick(&self) {
-        let again = std::mem::take(&mut *self.0.again.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut again = std::mem::take(&mut *self.0.again.lock().unwrap_or_else(PoisonError::into_inner));
+        let before = Time(self.0.ticked.swap(self.now().0, Ordering::Relaxed));
+        again.extend(self.settled_since(before).await);
         for session in &again {
             self.reconsider(session).await;
         }
@@ -113,6 +121,9 @@ impl Engine {
             if due != Some(true) {
                 continue;
             }
+            if self.paused_by(&id, &session, &cell).await {
+                continue;
+            }
             match self.transact(&session, |turn| turn.advance(&id, Input::Due)).await {
                 Ok(Some(_)) => self.reconsider(&session).await,
                 Ok(None) => {}
@@ -122,6 +133,44 @@ impl Engine {
             }
         }
         self.forget_idle(self.now());
+    }
+
+    /// Where a rule wants the session halted when nobody answers, it is halted first: that ends everything in it that
+    /// waits, and a crash before leaves the wait to be found again. Whether that is so.
+    async fn paused_by(&self, id: &ActionId, session: &SessionId, cell: &SessionCell) -> bool {
+        let rule = look(&cell.lock(), |context| {
+            let State::Waiting { ruling, .. } = context.find(id)?.life.state() else { return None };
+            (ruling.ending.on_timeout == OnTimeout::Pause).then(|| {
+                ruling
+                    .because
+                    .rules
+                    .first()
+                    .map_or_else(|| ruling.because.step.as_str().to_owned(), ToString::to_string)
+            })
+        });
+        let Some(Some(rule)) = rule else { return false };
+        let reason = format!("nobody answered in time, and {rule} halts the session then");
+        if let Err(failure) =
+            self.halt(Halt::Session(session.as_str().into()), &reason, "countersign", false).await
+        {
+            tracing::warn!(action = %id, %failure, "a session could not be halted when its time was over; tried again");
+        }
+        true
+    }
+
+    /// Sessions with something open in which sources of a fact disagreed at the moment `before`, and do not any more.
+    async fn settled_since(&self, before: Time) -> BTreeSet<SessionId> {
+        let mut settled = BTreeSet::new();
+        let sessions: BTreeSet<SessionId> =
+            self.open_actions().into_iter().map(|(_, session)| session).collect();
+        for session in sessions {
+            let Ok(cell) = self.session(&session).await else { continue };
+            let now = self.now();
+            if look(&cell.lock(), |context| context.facts_settled(before, now)) == Some(true) {
+                settled.insert(session);
+            }
+        }
+        settled
     }
 
     /// Ticks until the future is dropped.

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use countersign_core::identity::Identity;
 use countersign_core::names::{Chain, SessionId};
-use countersign_core::session::{Change, Context, Opened, What};
+use countersign_core::session::{Context, Opened, What};
 use countersign_receipt::v1;
 
+use crate::beginning::Beginning;
 use crate::classify;
-use crate::commit::{Failure, Plan, TRIES, join, look};
+use crate::commit::{Failure, Plan, look};
+use crate::delegation::carrying;
 use crate::engine::{Engine, window_key};
 use crate::mediator::{Caller, OpenSession, Opening, ReceiptRef, Refusal};
-use crate::ports::{AppendError, Batch, Expected, Head};
-use crate::record::seal::{Place, seal};
 use crate::record::write::{Draft, Source};
-use crate::state::{SessionState, Slot};
+use crate::state::SessionState;
 
 impl Engine {
     /// Opens a session. Its beginning is on record before this returns.
@@ -38,67 +38,23 @@ impl Engine {
             labels: opening.labels,
             request: opening.request,
             intent: opening.intent,
+            delegated: None,
         };
+        let link = match &opening.delegation {
+            Some(delegation) => Some(self.link(delegation, &opened.human).await?),
+            None => None,
+        };
+        let opened = Opened { delegated: link.as_ref().map(|link| link.delegated.clone()), ..opened };
+        let identity = carrying(&identity, &opened);
         let Caller { face, enforcement, .. } = opening.caller;
         let source = Source { session: &opened, identity: &identity, face, enforcement };
         let draft = Draft::opened(source, BTreeMap::new(), now);
-        let (head, receipt) = self.begin_chain(&opened, draft, opening.lookup).await?;
+        let beginning = Beginning { opened: &opened, draft, lookup: opening.lookup, link: link.as_ref() };
+        let (head, receipt) = self.begin_chain(&beginning).await?;
         let id = opened.session.clone();
         let context = Context::new(opened, now, self.0.settings.limits);
         self.put_session(id.clone(), SessionState::new(context, identity, head));
         Ok(OpenSession { id, receipt })
-    }
-
-    /// Records a beginning. What the session begins with counts for its human and its agent from then on.
-    async fn begin_chain(
-        &self,
-        opened: &Opened,
-        draft: Draft,
-        lookup: Option<Arc<str>>,
-    ) -> Result<(Head, ReceiptRef), Failure> {
-        let chain = Chain::Session(opened.session.clone());
-        let marks = Change { labels: opened.labels.clone(), ..Change::default() };
-        for _ in 0..TRIES {
-            let principals =
-                [Chain::Human(Arc::clone(&opened.human)), Chain::Agent(Arc::clone(&opened.agent))];
-            let [human, agent] = self.principals(principals).await?;
-            let (head, receipt, appending, readings, flights) = {
-                let (mut human_slot, mut agent_slot) = (human.1.lock(), agent.1.lock());
-                let (Slot::Known(human_state), Slot::Known(agent_state)) =
-                    (&mut *human_slot, &mut *agent_slot)
-                else {
-                    continue;
-                };
-                let readings = (human_state.reading, agent_state.reading);
-                let mut joining = vec![(&human.0, human_state), (&agent.0, agent_state)];
-                joining.retain(|_| !marks.is_empty());
-                let heads = joining.iter().map(|(chain, state)| (*chain, state.head.as_ref())).collect();
-                let epochs = self.governing().epochs;
-                let place = Place { head: None, principals: heads, epochs, prior: None };
-                let mut sealed =
-                    seal(draft.clone(), &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
-                sealed.record.lookup.clone_from(&lookup);
-                let head = Head { sequence: 0, digest: Arc::clone(&sealed.record.digest) };
-                let receipt =
-                    ReceiptRef { id: sealed.link.id.as_str().into(), digest: Arc::clone(&head.digest) };
-                let expect = vec![Expected { chain: chain.clone(), head: None }];
-                let mut batch = Batch { expect, records: vec![sealed.record.clone()], ..Batch::default() };
-                for (chain, state) in joining {
-                    join(chain, state, &marks, &sealed, &mut batch);
-                }
-                let flights = [&human.1, &agent.1].map(|cell| cell.flights.take_off());
-                (head, receipt, self.0.ledger.append(batch), readings, flights)
-            };
-            let Err(error) = appending.await else { return Ok((head, receipt)) };
-            human.1.doubt(Some(readings.0));
-            agent.1.doubt(Some(readings.1));
-            drop(flights);
-            // Only a principal that moved on in between is worth another try.
-            if !matches!(&error, AppendError::Conflict(moved) if *moved != chain.to_string()) {
-                return Err(Failure::Append(error));
-            }
-        }
-        Err(Failure::Contention)
     }
 
     /// The session that was opened under this key.
@@ -143,6 +99,7 @@ impl Engine {
             labels: BTreeSet::new(),
             request: None,
             intent: None,
+            delegation: None,
             lookup: Some(place.into()),
         };
         let opened = self.open_session(opening).await?;
@@ -200,7 +157,7 @@ impl Engine {
         labels: &BTreeSet<Arc<str>>,
         text: Arc<str>,
     ) -> Result<ReceiptRef, Failure> {
-        let labels = classify::notice(labels, &text);
+        let labels = classify::notice(labels, &text, &self.governing().policy);
         self.note(session, |turn| {
             let what = What::Observed {
                 source: source.into(),

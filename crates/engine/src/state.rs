@@ -5,7 +5,7 @@
 //! saw it fails with it, because its heads do not stand; the cell is then `Slot::Doubtful` and read anew.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use countersign_core::action::Contract;
 use countersign_core::identity::Identity;
@@ -15,6 +15,7 @@ use countersign_core::session::{Change, Context, Principal, What};
 use countersign_receipt::v1;
 use tokio::sync::watch;
 
+use crate::engine::SharedCell;
 use crate::flight::Flights;
 use crate::mediator::Refusal;
 use crate::ports::{Head, Ledger, LedgerError, Stored};
@@ -26,6 +27,8 @@ pub(crate) struct SessionCell {
     slot: Mutex<Slot<SessionState>>,
     holds: Mutex<HashMap<ActionId, Option<Refusal>>>,
     changed: watch::Sender<u64>,
+    /// What the session shares with those that are linked with it by delegation, once somebody has asked.
+    pub(crate) tree: OnceLock<SharedCell>,
     /// Steps on their way to the disk.
     pub(crate) flights: Flights,
 }
@@ -84,6 +87,7 @@ impl SessionCell {
             slot: Mutex::new(Slot::Doubtful),
             holds: Mutex::new(HashMap::new()),
             changed: watch::channel(0).0,
+            tree: OnceLock::new(),
             flights: Flights::new(),
         }
     }

@@ -14,6 +14,7 @@ use countersign_core::session::Tracked;
 use countersign_core::time::Time;
 
 use crate::commit::{Failure, look};
+use crate::delegation::carrying;
 use crate::engine::Engine;
 use crate::mediator::{Caller, Proceeding, ReceiptRef, Refusal, Submission};
 use crate::state::SessionCell;
@@ -222,7 +223,8 @@ impl Engine {
     ) -> Result<Option<Suspended>, Failure> {
         let (cell, own) = self
             .known(session, |context| {
-                context.find(id).is_some_and(|t| waits(t) && t.identity.same_principal(&caller.identity))
+                let identity = carrying(&caller.identity, context.opened());
+                context.find(id).is_some_and(|t| waits(t) && t.identity.same_principal(&identity))
             })
             .await?;
         if !own {
@@ -269,7 +271,7 @@ fn waits(tracked: &Tracked) -> bool {
 fn standing(tracked: &Tracked) -> Standing {
     use countersign_core::decision::Decision;
     match tracked.life.state() {
-        State::Waiting { ruling, deadline, on_person } => {
+        State::Waiting { ruling, deadline, on_person, .. } => {
             let on = match &ruling.decision {
                 Decision::StepUp(approvers) => On::Person(approvers.clone()),
                 Decision::Defer(_) if *on_person => On::Person(ruling.escalate.clone().unwrap_or_default()),

@@ -1,4 +1,5 @@
-//! What tools do: derived from what their servers list, corrected by reviews, overruled by the configuration.
+//! What tools do: derived from what their servers list, corrected by reviews, overruled by the configuration; and
+//! restored at a start from what they listed before.
 //!
 //! ```text
 //! definition --derive--> contract --review (pinned by digest)--> --declaration in the configuration--> in force
@@ -12,8 +13,11 @@ use countersign_core::contract::derive::{Definition, derive, derive_as};
 use countersign_core::contract::file::Overrides;
 use countersign_core::contract::{Meaning, Role};
 use countersign_core::names::ToolName;
+use countersign_engine::definitions;
+use countersign_engine::ports::{Ledger, LedgerError};
+use serde_json::Value;
 
-use crate::settings::ToolDeclaration;
+use crate::settings::{Settings, ToolDeclaration};
 
 /// Tools of which the last contract is kept.
 const KEPT: usize = 10_000;
@@ -74,6 +78,23 @@ impl Contracts {
             Some(selectors) => selected(contract, selectors),
         }
     }
+}
+
+/// Gives tools the contracts that they had before a restart, from the definitions on record: what was lived under them
+/// is read again under them, and what is called before a server lists anything is judged under them. Gives their number.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn restore(settings: &Settings, ledger: &dyn Ledger) -> Result<usize, LedgerError> {
+    let recorded = definitions::recorded(ledger).await?;
+    let mut restored = 0;
+    for definitions::Definition { tool, text, .. } in &recorded {
+        // What is on record was read strictly before; anything else restores nothing.
+        let Ok(Value::Object(definition)) = countersign_core::json::parse(text) else { continue };
+        let _ = settings.learn(tool, &Definition::listed(tool.tool(), &definition));
+        restored += 1;
+    }
+    Ok(restored)
 }
 
 /// The selectors are those that were declared, and their roles say so.

@@ -29,10 +29,23 @@ pub mod place {
     pub const APPROVAL_REASON: &str = "/approval/reason";
     /// A turn of the user.
     pub const TURN: &str = "/turn/text";
+    /// What a server says of a tool.
+    pub const DEFINITION: &str = "/contract/definition";
+    /// What an action adds to counters.
+    pub const AMOUNTS: &str = "/context/amounts";
 
     /// The places that no receipt can have as members.
-    pub(super) const ABSENT: [&str; 7] =
-        [PARAMETERS, EDITED_PARAMETERS, OUTPUT, ERROR, ORIGINAL_REQUEST, APPROVAL_REASON, TURN];
+    pub(super) const ABSENT: [&str; 9] = [
+        PARAMETERS,
+        EDITED_PARAMETERS,
+        OUTPUT,
+        ERROR,
+        ORIGINAL_REQUEST,
+        APPROVAL_REASON,
+        TURN,
+        DEFINITION,
+        AMOUNTS,
+    ];
     /// The place under which facts stand, one level below so that no fact's name can meet a member of `facts`.
     pub(super) const FACTS: &str = "/facts/values/";
 

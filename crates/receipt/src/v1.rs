@@ -38,7 +38,7 @@ pub struct Receipt {
     pub chain: String,
     /// JSON pointer into this receipt (the place itself is absent) to SHA-256 of salt and text; see [`crate::commit`].
     pub commitments: BTreeMap<String, Digest>,
-    /// What policy wrote into the session's context.
+    /// What policy writes into the session's context and counts, if the action runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Context")]
     pub context: Option<Context>,
@@ -189,6 +189,10 @@ impl Receipt {
             ("epochs.halt", self.epochs.halt),
             ("epochs.policy", self.epochs.policy),
             ("epochs.revocation", self.epochs.revocation),
+            (
+                "decision.escalation.after_seconds",
+                self.decision.as_ref().and_then(|d| d.escalation.as_ref()).map_or(0, |e| e.after_seconds),
+            ),
             ("decision.wait_seconds", self.decision.as_ref().and_then(|d| d.wait_seconds).unwrap_or(0)),
         ];
         if let Some((member, _)) = counters.iter().find(|(_, value)| *value > MAX_INTEGER.unsigned_abs()) {
@@ -305,11 +309,17 @@ pub struct Approval {
     pub decision: Answer,
 }
 
-/// What policy wrote into the session's context with this ruling.
+/// What this ruling brings into the session's context if the action runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Context {
-    /// Name to value.
+    /// Names of the policy's counters to which the action adds. The amounts are a commitment at `/context/amounts`: an
+    /// object of name to a decimal number; `unknown`; or `result.bytes` or `result.items`, which the outcome tells, with
+    /// `<=` and a number where the policy bounds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub counted: Vec<String>,
+    /// What policy writes: name to value.
     pub set: BTreeMap<String, Plain>,
 }
 
@@ -325,20 +335,46 @@ pub struct Decision {
     pub deadline: Option<Time>,
     /// How the arguments are changed before the tool sees them.
     pub edits: Vec<Edit>,
+    /// Who may answer too, after a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Escalation")]
+    pub escalation: Option<Escalation>,
     /// Facts that were missing, by name.
     pub missing: Vec<String>,
+    /// What happens when the wait is over, where that is not a refusal: `STEP_UP` or `PAUSE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub on_timeout: Option<String>,
     /// Why, in the rule's words; it names fields, never values.
     pub reason: String,
+    /// How dangerous the rules call the action: `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub risk_level: Option<String>,
     /// Ids of the deciding rules.
     pub rules: Vec<String>,
     /// The step of the order of judgement that decided.
     pub step: String,
+    /// Groups that must approve when the wait is over: as `approvers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Vec<String>>,
     /// The verdict.
     pub verdict: Verdict,
     /// How long the action may wait, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64", range(min = 0, max = 9_007_199_254_740_991_u64))]
     pub wait_seconds: Option<u64>,
+}
+
+/// Groups that may answer a question too when it has waited for a while.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// For so long, in seconds.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64))]
+    pub after_seconds: u64,
+    /// The groups.
+    pub to: Vec<String>,
 }
 
 /// One change to the arguments.
@@ -388,6 +424,10 @@ pub struct Facts {
     pub giver: String,
     /// Their names.
     pub names: Vec<String>,
+    /// Where the giver has them from; absent where from itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub source: Option<String>,
     /// From when on they count as missing again.
     pub valid_until: Time,
 }
@@ -472,6 +512,14 @@ pub struct Session {
     pub intent: Option<Intent>,
     /// Classifications it carries.
     pub labels: Vec<String>,
+    /// The session that delegated it, where a host said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub parent: Option<String>,
+    /// The session that the first delegation came from: linked sessions share the chain `delegation:ROOT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub root: Option<String>,
     /// What the session was recognised by.
     pub source: String,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::action::{Action, Arguments, Contract, Effect};
 use countersign_core::decide::{Environment, Memo, Question, decide};
-use countersign_core::decision::{Approvers, Because, Decision, PolicyRef, Ruling, Step};
+use countersign_core::decision::{Approvers, Because, Decision, Ending, PolicyRef, Ruling, Step};
 use countersign_core::edits::{Edit, Edits, Place};
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::Limits;
@@ -83,6 +83,7 @@ pub fn opened(session: &str, human: &str, agent: &str) -> Opened {
         labels: [].into(),
         request: None,
         intent: None,
+        delegated: None,
     }
 }
 
@@ -98,7 +99,7 @@ pub fn intent(allow: &[&str], exclude: &[&str]) -> Intent {
 pub fn facts(facts: &[(&str, Value)], valid_until: Time) -> What {
     let facts: BTreeMap<Arc<str>, Value> =
         facts.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect();
-    What::Facts { facts, giver: "ops@example.com".into(), valid_until }
+    What::Facts { facts, erased: [].into(), giver: "ops@example.com".into(), source: None, valid_until }
 }
 
 /// A policy set from the text of one file.
@@ -141,7 +142,9 @@ pub fn ruling(decision: Decision) -> Ruling {
         edits: Edits::default(),
         because: Because { step: Step::Baseline, rules: vec!["r".into()], reason: "rule r holds".into() },
         sets: [].into(),
+        counted: [].into(),
         wait: None,
+        ending: Ending::default(),
         escalate: None,
         facts_read: [].into(),
         policy: PolicyRef::default(),
@@ -168,6 +171,8 @@ pub struct World {
     pub human: Principal,
     /// What the agent did across sessions.
     pub agent: Principal,
+    /// What sessions linked by delegation did and saw.
+    pub linked: Principal,
     /// The rules in force.
     pub policy: PolicySet,
     /// What the deployment is.
@@ -189,6 +194,7 @@ impl World {
             context: Context::new(opened("ses_1", "alice", "bot"), START, Limits::default()),
             human: Principal::default(),
             agent: Principal::default(),
+            linked: Principal::default(),
             policy,
             environment: Environment { max_dependents: 16, ..Environment::default() },
             now: START,
@@ -241,6 +247,7 @@ impl World {
             context: &self.context,
             human: &self.human,
             agent: &self.agent,
+            linked: &self.linked,
             policy: &self.policy,
             environment: &self.environment,
             now: self.now,

@@ -3,8 +3,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`builders`] | actions, identities, contexts, policies and questions in one line each |
+//! | [`model`] | the folder of the embedding model that tests read |
 //! | [`oracle`] | a second, naive reading of `R3.order` that shares no code with `core::decide` |
 //! | `clock` | a clock that stands still until a test moves it, forwards or back (feature `engine`) |
+//! | `embedder` | an embedding model that counts words, and fails on command (feature `engine`) |
 //! | `signer` | a real Ed25519 key that is the same in every run (feature `engine`) |
 //!
 //! The ledger that fails on command is the store's own: `Memory::with_faults`.
@@ -18,6 +20,9 @@
 pub mod builders;
 #[cfg(feature = "engine")]
 pub mod clock;
+#[cfg(feature = "engine")]
+pub mod embedder;
+pub mod model;
 pub mod oracle;
 #[cfg(feature = "engine")]
 pub mod signer;

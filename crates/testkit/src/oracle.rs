@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::{Action, Arguments};
-use countersign_core::decision::{Approvers, Decision, Gap, Match, Ruling, Step};
+use countersign_core::decision::{Approvers, Decision, Gap, Match, Ruling, Step, Why};
 use countersign_core::depend::Dependence;
 use countersign_core::edits::{Edit, Edits, Place};
 use countersign_core::names::{ActionId, RuleId};
-use countersign_core::policy::{Classification, Rule, RuleAction};
+use countersign_core::policy::{Classification, RiskAction, RiskLimit, Rule, RuleAction};
 use countersign_core::session::Intent;
 
 /// What the oracle is told.
@@ -35,6 +35,10 @@ pub struct Case<'a> {
     pub out_of_scope: bool,
     /// What stands before it.
     pub depends: Option<Dependence>,
+    /// What the session adds up to, in basis points.
+    pub risk: u64,
+    /// The limits on it, in any order.
+    pub limits: &'a [RiskLimit],
 }
 
 /// What the oracle says.
@@ -69,9 +73,12 @@ pub enum Answer {
     DeferRules(BTreeSet<RuleId>),
     /// It waits for the end of another action.
     DeferAction(ActionId),
+    /// It waits until the session's risk is no longer above the limit.
+    DeferRisk,
 }
 
 /// What one pass over the rules gives.
+#[derive(Clone)]
 struct Pass {
     answer: Answer,
     edits: BTreeMap<String, Edit>,
@@ -211,6 +218,9 @@ fn answers(expected: &Answer, ruling: &Ruling) -> bool {
                     named == *rules && named.len() == gaps.len()
                 }
                 Answer::DeferAction(id) => gaps == [&Gap::Action(id.clone())],
+                Answer::DeferRisk => {
+                    gaps == [&Gap::Fact { name: "context.compositional_risk".into(), why: Why::AboveLimit }]
+                }
                 Answer::Allow | Answer::Deny | Answer::StepUp(_) => false,
             }
         }
@@ -220,6 +230,28 @@ fn answers(expected: &Answer, ruling: &Ruling) -> bool {
 
 /// One pass in the order of the specification.
 fn pass(case: &Case<'_>, arguments: &Arguments) -> Pass {
+    let plain = pass_without_limits(case, arguments);
+    if matches!(plain.step, Step::Halted | Step::Scope | Step::Forbidden) {
+        return plain;
+    }
+    let exceeded = |action| case.limits.iter().any(|l| l.action == action && l.threshold < case.risk);
+    let instead = |answer: Answer| Pass { answer, step: Step::Risk, escalate: None, ..plain.clone() };
+    if exceeded(RiskAction::Deny) {
+        return Pass { edits: BTreeMap::new(), effects: BTreeSet::new(), ..instead(Answer::Deny) };
+    }
+    let runs = plain.answer == Answer::Allow;
+    let asks = matches!(plain.answer, Answer::StepUp(_));
+    if exceeded(RiskAction::Defer) && (runs || asks) {
+        return Pass { edits: BTreeMap::new(), ..instead(Answer::DeferRisk) };
+    }
+    if exceeded(RiskAction::StepUp) && runs {
+        return instead(Answer::StepUp(Approvers::default()));
+    }
+    plain
+}
+
+/// The same, were there no limits on risk.
+fn pass_without_limits(case: &Case<'_>, arguments: &Arguments) -> Pass {
     let holds = (case.holds)(arguments);
     let mut yes = Vec::new();
     let mut unknown = Vec::new();

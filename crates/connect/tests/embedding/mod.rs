@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 use countersign_connect::embed;
 use countersign_core::drift::{STARTING_MODEL, embedded_distance};
 use countersign_engine::ports::{EmbedError, Embedder};
+use countersign_testkit::model::package;
 
 fn model() -> &'static Arc<dyn Embedder> {
     static MODEL: OnceLock<Arc<dyn Embedder>> = OnceLock::new();
-    MODEL.get_or_init(|| embed::open(&super::package()).unwrap())
+    MODEL.get_or_init(|| embed::open(&package()).unwrap())
 }
 
 fn distance(a: &str, b: &str) -> u32 {
@@ -53,7 +54,7 @@ fn the_order_of_words_and_the_case_of_letters() {
 /// rounding to 4 bits.
 #[test]
 fn vectors_are_those_of_the_original_model_but_for_its_rounding() {
-    let text = std::fs::read_to_string(super::package().join("tests/reference.json")).unwrap();
+    let text = std::fs::read_to_string(package().join("tests/reference.json")).unwrap();
     let reference: serde_json::Value = serde_json::from_str(&text).unwrap();
     let texts = reference["texts"].as_array().unwrap();
     assert!(!texts.is_empty());

@@ -81,6 +81,7 @@ fn finish(definition: &Definition<'_>, mut tool: Tool, effect: Effect) -> Contra
         families: effect::families(&tool, effect),
         nouns: tool.nouns(),
         verb: tool.verb.word.clone(),
+        words: tool.objects(),
         roles,
         output,
         doubts: tool.doubts,
@@ -160,6 +161,8 @@ struct Tool {
     verb: verb::Verb,
     /// What the name speaks of, its verb left out.
     name_nouns: Nouns,
+    /// What the description's verb can mean.
+    described: Families,
     /// The description in lower case, cut to a bound.
     description: String,
     arguments: Vec<Argument>,
@@ -171,7 +174,12 @@ impl Tool {
         let tokens = text::tokens(definition.name);
         let description = text::lower(definition.description, text::MAX_DESCRIPTION);
         let mut doubts = Vec::new();
-        let mut verb = verb::of(&tokens, &description, &mut doubts);
+        // `leave.approve`: what stands behind the last dot is what is done.
+        let part = definition.name.rsplit(['.', '/', ':']).next().map_or(0, |part| text::tokens(part).len());
+        let from = tokens.len().saturating_sub(part);
+        let mut verb = verb::of(&tokens, from, &description, &mut doubts);
+        let described =
+            verb::described(&description).and_then(|word| words::base_verb(&word)).unwrap_or(Families::NONE);
         let (arguments, whole) = schema::arguments(definition.input_schema);
         if !whole {
             doubts.push("its schema is too large or too deep to be read whole".into());
@@ -187,7 +195,7 @@ impl Tool {
         if verb.word == "open" && !name_nouns.meets(read) {
             verb.home = Families::CREATE;
         }
-        Self { tokens, verb, name_nouns, description, arguments, doubts }
+        Self { tokens, verb, name_nouns, described, description, arguments, doubts }
     }
 
     /// What it speaks of: by its name, else its arguments, else the first sentence of its description.
@@ -201,7 +209,15 @@ impl Tool {
         if !by_arguments.is_empty() {
             return by_arguments;
         }
-        joined(&mut text::words(text::first_sentence(&self.description)).filter_map(words::noun))
+        // *List vendors*: what lists is no list.
+        let told = text::words(text::first_sentence(&self.description));
+        joined(&mut told.filter(|word| *word != self.verb.word).filter_map(words::noun))
+    }
+
+    /// The words of its name that are not its verb.
+    fn objects(&self) -> Vec<String> {
+        let objects = self.tokens.iter().enumerate().filter(|(at, _)| self.verb.place != Some(*at));
+        objects.map(|(_, token)| words::singular(token).unwrap_or_else(|| token.clone())).collect()
     }
 
     /// Whether one of these words stands in the name.

@@ -15,11 +15,12 @@ pub mod file;
 pub mod words;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::policy::schema::{ArgumentSchema, SchemaFault};
 use crate::time::Span;
 pub use words::{Families, Nouns};
 
@@ -65,6 +66,25 @@ impl Effect {
         }
     }
 
+    /// Every one of them.
+    pub const ALL: [Self; 9] = [
+        Self::Read,
+        Self::EgressRead,
+        Self::WriteInternal,
+        Self::WriteOutbound,
+        Self::Destructive,
+        Self::Execute,
+        Self::Credential,
+        Self::Payment,
+        Self::Unknown,
+    ];
+
+    /// The effect of this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effect| effect.as_str() == word)
+    }
+
     /// Whether what it does can hardly be taken back: nothing but the user's word opens it.
     #[must_use]
     pub const fn is_grave(self) -> bool {
@@ -91,6 +111,31 @@ pub struct Contract {
     pub input_schema: Option<Arc<Value>>,
     /// What its name, description and schema say, once they are known.
     pub meaning: Option<Arc<Meaning>>,
+    /// The input schema as arguments are held against it, once somebody does.
+    pub compiled: CompiledSchema,
+}
+
+/// A schema that is read when it is first needed. Two are always equal: they follow from the schema itself.
+#[derive(Clone, Debug, Default)]
+pub struct CompiledSchema(OnceLock<Result<ArgumentSchema, SchemaFault>>);
+
+impl PartialEq for CompiledSchema {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for CompiledSchema {}
+
+impl Contract {
+    /// The tool's own input schema, ready to be held against; `None` where it is not known.
+    ///
+    /// # Errors
+    /// It is there and cannot be used.
+    pub fn declared_schema(&self) -> Option<Result<&ArgumentSchema, &SchemaFault>> {
+        let schema = self.input_schema.as_ref()?;
+        Some(self.compiled.0.get_or_init(|| ArgumentSchema::compile(schema)).as_ref())
+    }
 }
 
 /// What a tool's definition says about it, derived and reviewed.
@@ -102,6 +147,8 @@ pub struct Meaning {
     pub nouns: Nouns,
     /// The verb it was derived from; it names its own object where no noun does (`reply`, `reschedule`).
     pub verb: String,
+    /// What its name says beside the verb, in singular.
+    pub words: Vec<String>,
     /// Roles of arguments by pattern: a JSON pointer in which `*` stands for any element or member.
     pub roles: BTreeMap<String, Role>,
     /// What its outputs are.

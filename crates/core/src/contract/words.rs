@@ -3,7 +3,12 @@
 //! English, written from the names that public APIs and MCP servers commonly use and from how people ask
 //! for the same things. A word that is missing here is taken as not understood, which only ever asks.
 
-use std::collections::BTreeMap;
+#[expect(
+    clippy::disallowed_types,
+    reason = "looked up and never walked, with a hasher that is always the same"
+)]
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 /// Sets of verbs that can stand for each other; a verb may belong to several.
@@ -159,6 +164,12 @@ pub fn singular(word: &str) -> Option<String> {
         .or_else(|| cut("s", ""))
 }
 
+/// What is left of a longer word without its ending: `uploading` and `uploaded` are both about an `upload`.
+#[must_use]
+pub fn stem(word: &str) -> Option<&str> {
+    ["ing", "ed", "er", "ers"].iter().find_map(|end| word.strip_suffix(end)).filter(|stem| stem.len() >= 4)
+}
+
 /// What an inflected verb may be a form of.
 fn stems(word: &str) -> impl Iterator<Item = String> {
     let mut found = Vec::new();
@@ -183,13 +194,33 @@ fn stems(word: &str) -> impl Iterator<Item = String> {
 
 /// The tables are grouped by meaning, so that people can read them; they are turned round once, to be looked
 /// up word by word.
-type Index<T> = LazyLock<BTreeMap<&'static str, T>>;
+/// Words of a table, for looking up.
+#[expect(
+    clippy::disallowed_types,
+    reason = "looked up and never walked, with a hasher that is always the same"
+)]
+pub(crate) type Index<T> = HashMap<&'static str, T, BuildHasherDefault<Fnv>>;
 
-static VERB_INDEX: Index<Families> = LazyLock::new(|| index(VERBS));
-static NOUN_INDEX: Index<Nouns> = LazyLock::new(|| index(NOUNS));
+static VERB_INDEX: LazyLock<Index<Families>> = LazyLock::new(|| index(VERBS));
+static NOUN_INDEX: LazyLock<Index<Nouns>> = LazyLock::new(|| index(NOUNS));
 
-fn index<T: Copy + Join>(table: &[(T, &[&'static str])]) -> BTreeMap<&'static str, T> {
-    let mut index = BTreeMap::new();
+/// FNV-1a: words are short, the tables are ours, and every word of every output is looked up.
+#[derive(Default)]
+pub(crate) struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+    }
+
+    fn finish(&self) -> u64 {
+        // A table takes its buckets from the low bits and its tags from the high ones.
+        (self.0 ^ self.0 >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+fn index<T: Copy + Join>(table: &[(T, &[&'static str])]) -> Index<T> {
+    let mut index = Index::default();
     for (set, words) in table {
         for word in *words {
             index.entry(*word).and_modify(|known: &mut T| *known = known.join(*set)).or_insert(*set);
@@ -226,7 +257,7 @@ const VERBS: &[(Families, &[&str])] = &[
     (Families::POST, &[
         "post", "publish", "announce", "broadcast", "tweet", "comment", "upload", "blog", "say", "send", "message",
         "release", "advertise", "push", "respond", "reply", "put", "write", "share", "report",
-        "retweet", "react", "upvote", "downvote", "vote",
+        "retweet", "repost", "reblog", "react", "upvote", "downvote", "vote",
     ]),
     (Families::SHARE, &[
         "share", "grant", "give", "permit", "authorize", "authorise", "allow", "expose", "delegate", "assign", "publish",
@@ -320,11 +351,12 @@ const NOUNS: &[(Nouns, &[&str])] = &[
         "participant", "attendee", "invitation", "webinar", "sync", "standup", "visit", "reunion", "slot", "invite"]),
     (Nouns::FILE, &["file", "document", "doc", "folder", "drive", "spreadsheet", "sheet", "presentation", "slide", "pdf",
         "image", "photo", "report", "notes", "attachment", "directory", "list", "minutes", "plan", "content", "paper",
-        "draft", "copy", "bucket", "object", "blob", "path", "archive", "upload", "text", "memo", "dataset", "artifact"]),
+        "draft", "copy", "bucket", "object", "blob", "path", "archive", "upload", "text", "memo", "dataset", "artifact", "readme", "changelog"]),
     (Nouns::PAGE, &["page", "website", "site", "webpage", "url", "link", "article", "blog", "web", "post", "wiki", "story",
         "internet", "browser", "news"]),
     (Nouns::PERSON, &["person", "people", "user", "contact", "member", "friend", "colleague", "client", "customer", "guest",
         "participant", "attendee", "employee", "team", "manager", "boss", "recipient", "someone", "everyone", "invitee",
+        "vendor", "supplier", "partner", "neighbour", "neighbor", "tenant", "student", "teacher", "doctor", "patient",
         "coworker", "landlord", "collaborator", "subscriber", "follower", "sender", "author", "owner", "teammate", "staff"]),
     (Nouns::MONEY, &["money", "payment", "transaction", "transfer", "bill", "invoice", "refund", "rent", "salary", "fee",
         "subscription", "balance", "bank", "iban", "donation", "amount", "price", "cost", "order", "charge", "purchase",
@@ -336,7 +368,7 @@ const NOUNS: &[(Nouns, &[&str])] = &[
     (Nouns::PROFILE, &["profile", "account", "setting", "info", "information", "address", "preference", "details", "username",
         "bio", "status", "avatar", "name", "phone", "settings", "configuration", "config"]),
     (Nouns::LODGING, &["hotel", "room", "apartment", "accommodation", "hostel", "stay", "airbnb", "lodging", "listing",
-        "property", "motel", "suite", "villa", "resort"]),
+        "property", "flat", "cabin", "loft", "studio", "guesthouse", "motel", "suite", "villa", "resort"]),
     (Nouns::FOOD, &["restaurant", "table", "food", "meal", "dinner", "lunch", "breakfast", "reservation", "cafe", "recipe",
         "grocery", "bar", "cuisine"]),
     (Nouns::TRANSPORT, &["flight", "car", "train", "ticket", "ride", "taxi", "bus", "rental", "vehicle", "trip", "seat",

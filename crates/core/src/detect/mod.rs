@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `mod.rs` | [`inspect`], [`inspect_fields`] and what they give |
+//! | `mod.rs` | [`inspect`], [`inspect_fields`] and what they give; with somebody else looking along: [`inspect_also`] |
 //! | `detectors.rs` | [`DETECTORS`]: every detector with its level and grade |
 //! | `cue.rs` | [`Cue`]: every injection cue with its weight; [`injection_score`] |
 //! | `normal.rs` | [`normal::skeleton`], [`normal::layers`]: a text without its disguises |
@@ -156,10 +156,16 @@ impl fmt::Display for Layer {
 /// Inspects one text and every text that is encoded in it. Takes time linear in the text.
 #[must_use]
 pub fn inspect(text: &str) -> Inspection {
+    inspect_also(text, &mut |_| {})
+}
+
+/// As [`inspect`]; `also` is shown every text that is looked at: the text itself, what is encoded in it, and the plain
+/// form of each where that differs. It must take time linear in what it is shown.
+pub fn inspect_also(text: &str, also: &mut dyn FnMut(&str)) -> Inspection {
     let mut inspection = Inspection { complete: true, ..Inspection::default() };
     let cut = &text[..text.floor_char_boundary(LONGEST)];
     inspection.complete = cut.len() == text.len() && !binary(cut);
-    whole(cut, Layer::Plain, &mut inspection);
+    whole(cut, Layer::Plain, &mut inspection, also);
     inspection
 }
 
@@ -167,6 +173,14 @@ pub fn inspect(text: &str) -> Inspection {
 /// instruction may be split between them.
 #[must_use]
 pub fn inspect_fields<'a>(fields: impl Iterator<Item = &'a str>) -> Inspection {
+    inspect_fields_also(fields, &mut |_| {})
+}
+
+/// As [`inspect_fields`]; `also` is shown what [`inspect_also`] shows, and the short neighbours together.
+pub fn inspect_fields_also<'a>(
+    fields: impl Iterator<Item = &'a str>,
+    also: &mut dyn FnMut(&str),
+) -> Inspection {
     /// A longer field has room for a secret of its own.
     const SHORT: usize = 256;
     let (mut all, mut joined, mut neighbours) = (String::new(), String::new(), 0);
@@ -186,21 +200,22 @@ pub fn inspect_fields<'a>(fields: impl Iterator<Item = &'a str>) -> Inspection {
         }
         joined.push_str(&field[..field.floor_char_boundary(SHORT)]);
     }
-    let mut inspection = inspect(&all);
+    let mut inspection = inspect_also(&all, also);
     inspection.complete &= !cut;
     if neighbours > 1 {
-        whole(&joined, Layer::Joined, &mut inspection);
+        whole(&joined, Layer::Joined, &mut inspection, also);
     }
     inspection
 }
 
 /// A text with all its layers.
-fn whole(text: &str, layer: Layer, inspection: &mut Inspection) {
+fn whole(text: &str, layer: Layer, inspection: &mut Inspection, also: &mut dyn FnMut(&str)) {
     let plain = normal::plain(text);
     if !text.is_ascii() {
         hidden::signs(text, &mut inspection.cues);
     }
     scan::scan(&plain, layer, inspection);
+    show(text, &plain, also);
     let layers = normal::open(text, &plain);
     inspection.complete &= layers.complete;
     for (layer, text) in &layers.texts {
@@ -208,11 +223,20 @@ fn whole(text: &str, layer: Layer, inspection: &mut Inspection) {
         if !text.is_ascii() {
             hidden::signs(text, &mut inspection.cues);
         }
-        scan::scan(&normal::plain(text), *layer, inspection);
+        let plain = normal::plain(text);
+        scan::scan(&plain, *layer, inspection);
+        show(text, &plain, also);
         if layer.opaque() && !inspection.cues.is_empty() {
             inspection.cues.insert(Cue::EncodedPayload);
         }
         inspection.cues.extend(outside);
+    }
+}
+
+fn show(text: &str, plain: &str, also: &mut dyn FnMut(&str)) {
+    also(text);
+    if plain != text {
+        also(plain);
     }
 }
 

@@ -1,12 +1,15 @@
 //! What facts are called: every name that a policy may write, and what is said of the others.
 
+use std::sync::Arc;
+
 use super::measures::Measure;
 use super::{Aspect, Counter, Fact, NoSuchFact, Part, Segment, Source, Who};
 use crate::policy::fault::distance;
+use crate::session::Per;
 use crate::session::context::DATA_CLASSIFICATION;
 
 /// What is known under `identity`.
-const IDENTITY_FACTS: [&str; 13] = [
+const IDENTITY_FACTS: [&str; 15] = [
     "human",
     "human.roles",
     "human.scope",
@@ -17,15 +20,22 @@ const IDENTITY_FACTS: [&str; 13] = [
     "agent.roles",
     "agent.scope",
     "roles",
+    "role",
     "scope",
+    "effective_scope",
     "delegation",
     "source",
 ];
 
 /// What is computed under `context` beside [`Measure`]s, aliases included; only the first may also be written by rules.
-const CONTEXT_FACTS: [&str; 17] = [
+const CONTEXT_FACTS: [&str; 23] = [
     DATA_CLASSIFICATION,
     "session_accessed_data",
+    "data_accessed",
+    "data_classification_accessed",
+    "semantic_distance",
+    "risk_signals.semantic_distance",
+    "recipient",
     "prior_actions",
     "action_count",
     "chain_length",
@@ -41,13 +51,22 @@ const CONTEXT_FACTS: [&str; 17] = [
     "selectors.origin",
     "doubts",
     "flows.classification",
+    "risk_signals.drift.level",
 ];
 
 /// Names that begin like this are all computed.
 const NAMESPACES: [&str; 2] = ["risk_signals", "deferrals"];
 
-/// Prefixes of the counters, each followed by a tool's name.
-pub(crate) const COUNTERS: [&str; 3] = ["session.actions", "human.actions", "agent.actions"];
+/// Prefixes of what is counted: uses, each followed by a tool's name, and sums, each followed by a counter's.
+pub(crate) const COUNTERS: [&str; 7] = [
+    "session.actions",
+    "human.actions",
+    "agent.actions",
+    "delegation.actions",
+    "session.sums",
+    "human.sums",
+    "agent.sums",
+];
 
 /// Whether rules may not write this context name because it is computed.
 pub(crate) fn is_computed(name: &str) -> bool {
@@ -77,8 +96,8 @@ pub(super) fn identity(dotted: &str) -> Result<Fact, NoSuchFact> {
     let source = match dotted {
         "delegation" => Source::Delegation,
         "source" => Source::Voucher,
-        "roles" => Source::Party(Who::Agent, Part::Roles),
-        "scope" => Source::Party(Who::Agent, Part::Scope),
+        "roles" | "role" => Source::Party(Who::Agent, Part::Roles),
+        "scope" | "effective_scope" => Source::Party(Who::Agent, Part::Scope),
         _ => {
             let (who, part) = dotted.split_once('.').unwrap_or((dotted, ""));
             let who = match who {
@@ -103,8 +122,8 @@ pub(super) fn identity(dotted: &str) -> Result<Fact, NoSuchFact> {
         }
     };
     let canonical = match dotted {
-        "roles" => "agent.roles",
-        "scope" => "agent.scope",
+        "roles" | "role" => "agent.roles",
+        "scope" | "effective_scope" => "agent.scope",
         other => other,
     };
     Ok(Fact::new(&format!("identity.{canonical}"), source))
@@ -113,7 +132,13 @@ pub(super) fn identity(dotted: &str) -> Result<Fact, NoSuchFact> {
 /// The fact of this name under `context`.
 pub(super) fn context(dotted: &str) -> Result<Fact, NoSuchFact> {
     let (canonical, source) = match dotted {
-        DATA_CLASSIFICATION | "session_accessed_data" => (DATA_CLASSIFICATION, Source::Labels),
+        DATA_CLASSIFICATION | "session_accessed_data" | "data_accessed" | "data_classification_accessed" => {
+            (DATA_CLASSIFICATION, Source::Labels)
+        }
+        "semantic_distance" | "risk_signals.semantic_distance" => {
+            (Measure::DriftEmbedded.name(), Source::Measure(Measure::DriftEmbedded))
+        }
+        "recipient" => ("recipient", Source::Recipient),
         "prior_actions" => ("prior_actions", Source::PriorActions),
         "action_count" | "chain_length" | "risk_signals.chain_length" => {
             ("action_count", Source::ActionCount)
@@ -127,6 +152,7 @@ pub(super) fn context(dotted: &str) -> Result<Fact, NoSuchFact> {
         "selectors.origin" => ("selectors.origin", Source::SelectorOrigins),
         "doubts" => ("doubts", Source::Doubts),
         "flows.classification" => ("flows.classification", Source::Flows),
+        "risk_signals.drift.level" => ("risk_signals.drift.level", Source::DriftLevel),
         _ => match Measure::named(dotted) {
             Some(measure) => (measure.name(), Source::Measure(measure)),
             None => return counter(dotted).unwrap_or_else(|| given(dotted)),
@@ -136,11 +162,27 @@ pub(super) fn context(dotted: &str) -> Result<Fact, NoSuchFact> {
 }
 
 fn counter(dotted: &str) -> Option<Result<Fact, NoSuchFact>> {
-    let of = [Counter::Session, Counter::Human, Counter::Agent];
-    let (prefix, counter) = COUNTERS.iter().zip(of).find(|(prefix, _)| dotted.starts_with(**prefix))?;
+    let prefix = COUNTERS.into_iter().find(|prefix| dotted.starts_with(prefix))?;
     let rest = dotted.strip_prefix(prefix)?;
+    let sums = prefix.ends_with(".sums");
     match rest.strip_prefix('.') {
-        Some(tool) => Some(Ok(Fact::new(dotted, Source::Uses(counter, tool.into())))),
+        Some(name) => {
+            let name: Arc<str> = name.into();
+            let source = match prefix {
+                "session.actions" => Source::Uses(Counter::Session, name),
+                "human.actions" => Source::Uses(Counter::Human, name),
+                "agent.actions" => Source::Uses(Counter::Agent, name),
+                "delegation.actions" => Source::Uses(Counter::Delegation, name),
+                "session.sums" => Source::Sum(Per::Session, name),
+                "human.sums" => Source::Sum(Per::Human, name),
+                _ => Source::Sum(Per::Agent, name),
+            };
+            Some(Ok(Fact::new(dotted, source)))
+        }
+        None if rest.is_empty() && sums => Some(Err(NoSuchFact {
+            message: format!("`{prefix}` sums up a counter of the policy and needs its name"),
+            hint: format!("write `{prefix}.NAME`, with a NAME from `counters`"),
+        })),
         None if rest.is_empty() => Some(Err(NoSuchFact {
             message: format!("`{prefix}` counts the uses of a tool and needs its name"),
             hint: format!("write `{prefix}.upstream.tool`"),
@@ -209,6 +251,7 @@ mod tests {
         assert_eq!(name(Block::Context, "user_intent"), "context.original_request");
         assert_eq!(name(Block::Context, "chain_length"), "context.action_count");
         assert_eq!(name(Block::Context, "human.actions.files.read_file"), "human.actions.files.read_file");
+        assert_eq!(name(Block::Context, "human.sums.money_moved"), "human.sums.money_moved");
         assert_eq!(name(Block::Context, "maintenance_window"), "context.maintenance_window");
     }
 
@@ -221,6 +264,7 @@ mod tests {
             (Block::Context, "data_clasification", "did you mean `data_classification`?"),
             (Block::Context, "prior_action", "did you mean `prior_actions`?"),
             (Block::Context, "human.actions", "write `human.actions.upstream.tool`"),
+            (Block::Context, "agent.sums", "write `agent.sums.NAME`"),
         ] {
             let e = Fact::parse(block, dotted).unwrap_err();
             assert!(e.hint.contains(hint), "{dotted}: {e:?}");

@@ -1,11 +1,13 @@
 //! Which records the user named: by what they are called and by whom they are from, never by what they say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::Class;
-use super::records::Record;
+use super::kept::{Kept, Record};
 use super::request::Request;
+use super::seen::same_thing;
 use super::text::{Form, number};
+use crate::contract::words::Nouns;
 
 /// How well a record fits the request, in hundredths, and on how many of its words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,13 +33,48 @@ impl Anchor {
     }
 }
 
+/// Records that the user may have named, by how well they fit and by what kind of thing they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ranks(BTreeMap<(Anchor, Nouns, usize), Vec<u32>>);
+
+impl Ranks {
+    /// Takes a record in. Of those whose kind nobody knows, the ones from one source are of a kind.
+    pub(crate) fn add(&mut self, n: usize, record: &Record<'_>, anchor: Anchor) {
+        if let Ok(n) = u32::try_from(n)
+            && anchor.holds()
+        {
+            let source = if record.nouns.is_empty() { record.source } else { 0 };
+            self.0.entry((anchor, record.nouns, source)).or_default().push(n);
+        }
+    }
+
+    /// Whether something else of its kind fits better than this record does.
+    pub(crate) fn beaten(&self, record: &Record<'_>, anchor: &Anchor, records: &Kept) -> bool {
+        let better = self.0.iter().filter(|((score, nouns, source), _)| {
+            score.dominates(anchor)
+                && if record.nouns.is_empty() {
+                    nouns.is_empty() && *source == record.source
+                } else {
+                    record.nouns.meets(*nouns)
+                }
+        });
+        let mut others = better.flat_map(|(_, others)| others).filter_map(|n| records.get(*n as usize));
+        others.any(|other| !same_thing(record, &other))
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.values().map(|records| 48 + 4 * records.len()).sum()
+    }
+}
+
 /// How well a record fits. `sole` = it alone answers a call made of the user's own words.
-pub(crate) fn anchor(record: &Record, request: &Request, sole: bool) -> Anchor {
+pub(crate) fn anchor(record: Record<'_>, request: &Request, sole: bool) -> Anchor {
     let mut best = Anchor::default();
     let mut words_of_all = BTreeSet::new();
     for field in record.identity() {
-        let (score, exact) = score(&field.text, request);
-        let words: Vec<&str> = significant(&field.text).collect();
+        let (score, exact) = score(field.text, request);
+        let words: Vec<&str> = significant(field.text).collect();
         let shared: Vec<&str> = words.iter().copied().filter(|word| request.has_word(word)).collect();
         words_of_all.extend(shared.iter().map(|w| (*w).to_owned()));
         let coverage = if words.is_empty() { 0 } else { shared.len() * 100 / words.len() };
@@ -45,7 +82,7 @@ pub(crate) fn anchor(record: &Record, request: &Request, sole: bool) -> Anchor {
         best.score = best.score.max(score).max(u16::try_from(by_words).unwrap_or(0));
         best.exact |= exact;
     }
-    if record.fields.iter().any(|f| f.class != Class::Text && names(&f.text, request)) {
+    if record.fields().any(|f| f.class != Class::Text && names(f.text, request)) {
         best.score = best.score.max(100);
     }
     if sole {

@@ -289,7 +289,15 @@ pub fn assess(action: &Action, seen: &Seen) -> Origins {
         folded.iter().zip(&roles).filter(|(_, r)| r.selects()).map(|(v, _)| v.clone()).collect();
     let effect = action.contract.effect;
     let anchored = |value: &String| seen.places(value).any(|place| seen.is_anchored(place.record));
-    let deed = Deed { effect, meaning, selectors: &selectors, anchored: selectors.iter().any(anchored) };
+    let kinds = named_kinds(all.iter().map(|(pointer, _)| pointer.as_str()).zip(&folded));
+    let deed = Deed {
+        effect,
+        meaning,
+        selectors: &selectors,
+        values: &folded,
+        kinds,
+        anchored: selectors.iter().any(anchored),
+    };
     let licence = licence(seen, &deed);
     let case = Case::new(seen, &deed, licence);
     // Of a tool that nobody knows, no word of the request can speak.
@@ -318,6 +326,9 @@ pub fn assess(action: &Action, seen: &Seen) -> Origins {
         if licence == Licence::NotAsked {
             origins.doubts.insert(Doubt::NotAsked);
         }
+        if matches!(licence, Licence::NoRequest | Licence::Unclear) && case.is_commanded() {
+            origins.doubts.insert(Doubt::Pushed);
+        }
         if all.len() >= MAX_LEAVES {
             origins.doubts.insert(Doubt::Unknown);
         }
@@ -327,6 +338,20 @@ pub fn assess(action: &Action, seen: &Seen) -> Origins {
     }
     origins.summarise();
     origins
+}
+
+/// What an argument says that the action is about, where one tool is for many kinds of things.
+pub(super) fn named_kinds<'a>(values: impl Iterator<Item = (&'a str, &'a String)>) -> Nouns {
+    values
+        .filter(|(pointer, _)| {
+            let last = super::fields::words(pointer.rsplit('/').next().unwrap_or_default());
+            matches!(
+                last.last().map(String::as_str),
+                Some("type" | "kind" | "object" | "entity" | "resource" | "model")
+            )
+        })
+        .filter_map(|(_, value)| crate::contract::words::noun(value))
+        .fold(Nouns::NONE, Nouns::and)
 }
 
 /// What the arguments carry, as far as their own text tells.

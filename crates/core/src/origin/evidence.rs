@@ -2,10 +2,11 @@
 
 use super::assess::{Doubt, Evidence, Origin};
 use super::fields::Class;
+use super::kept::{Field, Record};
 use super::licence::{Deed, Licence};
-use super::records::{Field, Record};
+use super::prose::Told;
 use super::request::{Extreme, Measure, Request, Sentence};
-use super::seen::{Told, same_kind, same_thing};
+use super::seen::{same_kind, same_thing};
 use super::selectors::{Case, Value, Weighed};
 use super::sketch::Run;
 use super::text::{self, Form};
@@ -40,62 +41,64 @@ impl Case<'_> {
     }
 
     /// Replies, refunds, and those whose name the user used.
-    pub(super) fn means_author(&self, sentence: &Sentence, field: &Field, payment: bool) -> bool {
+    pub(super) fn means_author(&self, sentence: &Sentence, field: &Field<'_>, payment: bool) -> bool {
         const BACK: [&str; 9] =
             ["reply", "respond", "answer", "refund", "return", "back", "thank", "reimburse", "repay"];
         let back = BACK.iter().any(|word| sentence.words.contains(*word));
-        back || (!payment && self.tied(sentence, &field.text))
+        back || (!payment && self.tied(sentence, field.text))
     }
 
     /// Whether the sentence has a literal of its own in the place of this field's value.
-    pub(super) fn names_other(&self, sentence: &Sentence, field: &Field) -> bool {
-        let form = text::form(&field.text);
+    pub(super) fn names_other(&self, sentence: &Sentence, field: &Field<'_>) -> bool {
+        let form = text::form(field.text);
         form.is_some_and(|form| {
             matches!(form, Form::Mail | Form::Account)
-                && sentence.literals.iter().any(|l| l.form == form && *l.text != *field.text)
+                && sentence.literals.iter().any(|l| l.form == form && l.text != field.text)
         })
     }
 
     /// Something else that the user may have meant just as well says otherwise.
-    pub(super) fn is_ambiguous(&self, n: usize, record: &Record, field: &Field, value: &str) -> bool {
+    pub(super) fn is_ambiguous(&self, n: usize, record: &Record<'_>, field: &Field<'_>, value: &str) -> bool {
         if self.seen.corresponded.contains(value) || self.asking.iter().any(|s| s.every) {
             return false;
         }
         let Some(anchor) = self.seen.anchors.get(n) else { return true };
         self.seen.records.iter().zip(&self.seen.anchors).enumerate().any(|(m, (other, score))| {
             m != n
-                && same_kind(record, other)
-                && !same_thing(record, other)
+                && same_kind(record, &other)
+                && !same_thing(record, &other)
                 && score == anchor
-                && other.fields.iter().any(|f| f.name == field.name)
-                && !other.fields.iter().any(|f| f.name == field.name && *f.text == *value)
+                && other.fields().any(|f| f.name == field.name)
+                && !other.fields().any(|f| f.name == field.name && f.text == value)
         })
     }
 
     /// An author in a place that outsiders do not write to, where the user asked for all of them or for the
     /// one who did something most.
-    pub(super) fn is_correspondent(&self, record: &Record, field: &Field) -> bool {
+    pub(super) fn is_correspondent(&self, record: &Record<'_>, field: &Field<'_>) -> bool {
         let asked = |s: &Sentence| s.nouns.meets(Nouns::PERSON) && (s.every || !s.extremes.is_empty());
         let request = self.seen.request.as_ref();
         is_insider(record, field) && request.is_some_and(|r| r.sentences.iter().any(asked))
     }
 
     /// One of a service's list, where the user asked for all of it or for those who fit.
-    pub(super) fn listed(&self, record: &Record, field: &Field) -> bool {
-        field.writer == Writer::Service
+    pub(super) fn listed(&self, record: &Record<'_>, field: &Field<'_>) -> bool {
+        (field.writer == Writer::Service
+            || field.writer == Writer::FirstParty && self.asking.iter().any(|s| s.every))
             && matches!(field.class, Class::Identity | Class::People | Class::Id)
             && (self.asking.iter().any(|s| s.every)
                 || self.seen.sources.get(record.source).is_some_and(|s| !s.typed.is_empty()))
     }
 
     /// Everything in a container that the user typed.
-    pub(super) fn contained(&self, record: &Record) -> bool {
+    pub(super) fn contained(&self, record: &Record<'_>) -> bool {
         self.asking.iter().any(|s| s.every)
-            && self.seen.sources.get(record.source).is_some_and(|s| !s.typed.is_empty() || s.asked_by_user)
+            && (self.seen.sources.get(record.source).is_some_and(|s| !s.typed.is_empty() || s.asked_by_user)
+                || self.is_of_the_whole(record))
     }
 
     /// Found by a search made of the user's own words that gave few hits, none of them named better.
-    pub(super) fn found(&self, record: &Record) -> bool {
+    pub(super) fn found(&self, record: &Record<'_>) -> bool {
         let Some(source) = self.seen.sources.get(record.source) else { return false };
         let within = source.first..source.first + source.count;
         source.asked_by_user && source.count <= FEW && !within.into_iter().any(|n| self.seen.is_anchored(n))
@@ -105,7 +108,7 @@ impl Case<'_> {
     pub(super) fn picked(
         &self,
         role: Role,
-        records: &[&Record],
+        records: &[Record<'_>],
         value: &Value<'_>,
         origin: Origin,
     ) -> Option<Weighed> {
@@ -139,6 +142,9 @@ impl Case<'_> {
         }
         // No source says what is destroyed, paid or run.
         if self.deed.effect.is_grave() {
+            return None;
+        }
+        if role == Role::Party && self.reaches_typed(request, value.folded) {
             return None;
         }
         let here =
@@ -198,7 +204,7 @@ impl Case<'_> {
         };
         let by_named = |t: &Told| {
             let record = t.record.and_then(|r| self.seen.records.get(r));
-            record.is_some_and(|r| r.of(Class::Author).any(|f| sentence.typed(&f.text)))
+            record.is_some_and(|r| r.of(Class::Author).any(|f| sentence.typed(f.text)))
         };
         others(&|_| true) == 0 || by_named(told) && others(&by_named) == 0
     }
@@ -214,6 +220,9 @@ impl Case<'_> {
     /// A name made of nothing but the user's words.
     pub(super) fn is_composed(&self, folded: &str) -> bool {
         let Some(request) = &self.seen.request else { return false };
+        // *The README* is `README.md`.
+        let stem = folded.rsplit_once('.').filter(|_| text::form(folded) == Some(Form::File));
+        let folded = stem.map_or(folded, |(stem, _)| stem);
         let words: Vec<&str> =
             folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
         words.iter().any(|w| w.chars().count() > 2) && words.iter().all(|w| request.has_word(w))
@@ -228,7 +237,7 @@ impl Case<'_> {
         let Some(record) = self.seen.records.get(n) else { return false };
         self.licence == Licence::Delegated
             && self.seen.delegated.iter().any(|d| {
-                super::anchors::anchor(record, d, false).exact || record.identity().any(|f| d.typed(&f.text))
+                super::anchors::anchor(record, d, false).exact || record.identity().any(|f| d.typed(f.text))
             })
     }
 
@@ -236,12 +245,12 @@ impl Case<'_> {
         self.seen
             .prose
             .iter()
-            .any(|t| t.record.is_some_and(|r| self.seen.is_anchored(r)) && t.all.may_have(run))
+            .any(|t| t.all.may_have(run) && t.record.is_some_and(|r| self.seen.is_anchored(r)))
     }
 
     /// Whether a record is the extreme of its listing that the user asked for; `None` = not asked, or not
     /// to be computed.
-    pub(super) fn extreme(&self, n: usize, record: &Record) -> Option<bool> {
+    pub(super) fn extreme(&self, n: usize, record: &Record<'_>) -> Option<bool> {
         let request: &Request = self.seen.request.as_ref()?;
         let sentence = request
             .sentences
@@ -250,7 +259,7 @@ impl Case<'_> {
         let source = self.seen.sources.get(record.source)?;
         let listing = source.first..source.first + source.count;
         sentence.extremes.iter().find_map(|extreme| {
-            let measured = |n: usize| measure(self.seen.records.get(n)?, *extreme, sentence);
+            let measured = |n: usize| measure(&self.seen.records.get(n)?, *extreme, sentence);
             let own = measured(n)?;
             let mut others = listing.clone().filter(|m| *m != n).map(measured).peekable();
             others.peek()?;
@@ -264,7 +273,7 @@ impl Case<'_> {
 }
 
 /// An author in a place that only members write to.
-pub(super) const fn is_insider(record: &Record, field: &Field) -> bool {
+pub(super) const fn is_insider(record: &Record<'_>, field: &Field<'_>) -> bool {
     let inside = record.nouns.meets(Nouns::CHANNEL) && !record.nouns.meets(Nouns::MAIL);
     inside && matches!(field.class, Class::Author)
 }
@@ -283,10 +292,10 @@ fn speaks_of(sentence: &Sentence, role: Role, deed: &Deed<'_>) -> bool {
 }
 
 /// What a superlative measures on a record.
-fn measure(record: &Record, extreme: Extreme, sentence: &Sentence) -> Option<f64> {
+fn measure(record: &Record<'_>, extreme: Extreme, sentence: &Sentence) -> Option<f64> {
     let named = |words: &[&str]| {
-        let fits = |f: &&Field| super::fields::words(&f.name).iter().any(|w| words.contains(&w.as_str()));
-        record.fields.iter().find(fits).and_then(|f| f.number)
+        let fits = |f: &Field<'_>| f.kind.words.iter().any(|w| words.contains(&w.as_str()));
+        record.fields().find(fits).and_then(|f| f.number())
     };
     match extreme.of {
         Measure::Size => named(&["size", "length", "bytes", "count", "duration", "n"]),
@@ -298,11 +307,10 @@ fn measure(record: &Record, extreme: Extreme, sentence: &Sentence) -> Option<f64
             (digits.len() >= 8).then(|| format!("{digits:0<14}").parse().ok())?
         }
         Measure::Any => {
-            let mut numbers = record.fields.iter().filter(|f| f.class == Class::Amount && f.number.is_some());
-            let said = |f: &&Field| {
-                super::fields::words(&f.name).iter().any(|w| sentence.words.contains(w.as_str()))
-            };
-            numbers.clone().find(said).or_else(|| numbers.next()).and_then(|f| f.number)
+            let said = |f: &Field<'_>| f.kind.words.iter().any(|w| sentence.words.contains(w.as_str()));
+            let mut numbers = record.fields().filter(|f| f.number().is_some());
+            let told = numbers.clone().find(said);
+            told.or_else(|| numbers.find(|f| f.class == Class::Amount)).and_then(|f| f.number())
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::text::{self, Form};
 
 /// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Class {
     /// What its service calls it: `id`, `iban`, `number`.
     Id,
@@ -25,19 +25,30 @@ pub(crate) enum Class {
 
 /// The class of a field, by the last word of its name, then by the form of its value.
 pub(crate) fn class(name: &str, value: &str) -> Class {
+    of(by_name(name), value)
+}
+
+/// The class that a field has by its name alone.
+pub(crate) fn by_name(name: &str) -> Option<Class> {
     let words: Vec<String> = words(name);
     let last = words.last().map_or("", String::as_str);
     let whole = words.join("_");
-    let by_name = TABLE
+    TABLE
         .iter()
         .find(|(_, names)| names.contains(&whole.as_str()))
         .or_else(|| TABLE.iter().find(|(_, names)| names.contains(&last)))
-        .map(|(class, _)| *class);
+        .map(|(class, _)| *class)
+}
+
+/// The class of a field whose name says so much.
+pub(crate) fn of(by_name: Option<Class>, value: &str) -> Class {
     match by_name {
         // A long value is prose whatever it is called.
         Some(Class::Identity | Class::Other) | None if value.len() > MAX_VALUE => Class::Text,
         // A `name` that holds an address names somebody.
-        Some(Class::Identity) | None if text::form(value) == Some(Form::Mail) => Class::People,
+        Some(Class::Identity) | None if value.contains('@') && text::form(value) == Some(Form::Mail) => {
+            Class::People
+        }
         Some(class) => class,
         None => Class::Other,
     }
@@ -70,7 +81,7 @@ pub(crate) fn words(name: &str) -> Vec<String> {
 const TABLE: &[(Class, &[&str])] = &[
     (Class::Author, &["sender", "from", "author", "owner", "creator", "organizer", "organiser", "created_by", "posted_by",
         "sent_by", "uploaded_by", "submitted_by", "reported_by", "modified_by", "uploader", "submitter", "reporter", "poster",
-        "from_user", "from_email", "user", "host", "by", "commenter", "reviewer", "payer", "requester", "committer"]),
+        "from_user", "from_email", "user", "host", "by", "commenter", "reviewer", "payer", "requester", "committer", "employee", "applicant", "student", "tenant"]),
     (Class::People, &["participants", "participant", "attendees", "attendee", "recipients", "recipient", "to", "cc", "bcc",
         "members", "member", "shared_with", "guests", "guest", "collaborators", "collaborator", "assignee", "assignees", "users",
         "invitees", "email", "emails", "mail", "contact", "contacts", "with", "customer", "client", "payee", "beneficiary",
@@ -82,7 +93,7 @@ const TABLE: &[(Class, &[&str])] = &[
     (Class::Id, &["id", "ids", "uuid", "guid", "number", "sha", "key", "ref", "sku", "isbn", "hash", "slug", "pid", "no",
         "code", "arn", "identifier"]),
     (Class::Time, &["date", "time", "timestamp", "day", "at", "created", "updated", "modified", "start", "end", "due",
-        "deadline", "created_at", "updated_at", "last_modified", "since", "until", "expires", "year", "month", "when", "sent"]),
+        "deadline", "created_at", "createdate", "createdat", "updatedat", "lastmodified", "publishdate", "birthdate", "updated_at", "last_modified", "since", "until", "expires", "year", "month", "when", "sent"]),
     (Class::Amount, &["amount", "price", "total", "cost", "balance", "fee", "size", "count", "rating", "score", "stars",
         "quantity", "bytes", "length", "sum", "value", "votes", "likes", "rate", "salary", "budget", "views", "duration",
         "weight", "age", "usage", "percent", "distance", "rank"]),

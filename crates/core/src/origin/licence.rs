@@ -2,7 +2,7 @@
 
 use super::request::{Request, Sentence};
 use super::seen::Seen;
-use crate::contract::words::{Families, Nouns};
+use crate::contract::words::{Families, Nouns, noun};
 use crate::contract::{Effect, Meaning};
 
 /// What the request says to an action.
@@ -27,6 +27,10 @@ pub(crate) struct Deed<'a> {
     pub(crate) meaning: &'a Meaning,
     /// Values of selectors, folded.
     pub(crate) selectors: &'a [String],
+    /// All its short values, folded.
+    pub(crate) values: &'a [String],
+    /// Kinds of things that a value names: `"object_type": "deal"`.
+    pub(crate) kinds: Nouns,
     /// Whether an id among them is that of a record that the user named.
     pub(crate) anchored: bool,
 }
@@ -64,16 +68,38 @@ fn asks(sentence: &Sentence, deed: &Deed<'_>) -> bool {
         }
         _ => verbs.meets(families),
     };
-    if !verb {
+    // *Invoice them*: the verb is what the tool makes.
+    let makes = deed.meaning.words.iter().any(|word| sentence.verbs.contains(word))
+        // `"event": "APPROVE"`, `"state": "closed"`.
+        || deed.values.iter().any(|value| {
+            let value = value.strip_suffix("ed").or_else(|| value.strip_suffix('d')).unwrap_or(value);
+            value.len() > 3 && sentence.verbs.iter().any(|v| v.strip_suffix('e').unwrap_or(v) == value || v == value)
+        });
+    if !verb && (!makes || deed.effect.is_grave()) {
         return false;
     }
     if deed.effect == Effect::Credential {
         return sentence.nouns.meets(Nouns::SECRET);
     }
-    sentence.nouns.meets(deed.meaning.nouns)
+    // *Tell her*, *answer it*: whatever carries words will do.
+    let tells = sentence.verbs.iter().any(|verb| TELLING.contains(&verb.as_str()))
+        && deed.meaning.families.meets(Families::SEND.and(Families::POST));
+    tells
+        || sentence.nouns.is_empty()
+        || verbs.meets(Families::PAY) && sentence.nouns.without(Nouns::MONEY).is_empty()
+        || sentence.nouns.meets(deed.meaning.nouns.and(deed.kinds))
+        || deed.values.iter().any(|value| value.chars().count() >= 5 && sentence.typed(value))
         || deed.meaning.nouns.is_empty()
+        || deed.meaning.words.iter().all(|word| noun(word).is_none())
+        || deed.meaning.words.iter().any(|word| sentence.words.contains(word))
         || deed.anchored
         || deed.selectors.iter().any(|value| sentence.typed(value))
         || sentence.verbs.contains(&deed.meaning.verb)
         || sentence.words.contains(&deed.meaning.verb)
 }
+
+/// Verbs that name no medium.
+const TELLING: [&str; 18] = [
+    "tell", "let", "inform", "notify", "answer", "reply", "respond", "ask", "remind", "thank", "write",
+    "contact", "warn", "update", "ping", "alert", "brief", "nudge",
+];

@@ -1,6 +1,8 @@
 //! From the text of an output to a tree of values: JSON, then YAML (and what is written like it), then a
 //! plain listing; whatever is none of these is one text.
 
+use std::borrow::Cow;
+
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
@@ -20,41 +22,59 @@ pub(crate) enum Tree {
     Text(String),
 }
 
-/// The texts of an output: those of a tool result's blocks, or the text itself.
-pub(crate) fn texts(output: &str) -> Vec<String> {
-    let Ok(Value::Object(result)) = serde_json::from_str::<Value>(output) else {
-        return vec![output.to_owned()];
-    };
-    let Some(blocks) = result.get("content").and_then(Value::as_array) else {
-        return vec![output.to_owned()];
-    };
-    if !blocks.iter().all(|block| block.get("type").is_some_and(Value::is_string)) {
-        return vec![output.to_owned()];
+/// What an output says: the texts of a tool result's blocks, or the text itself, each read.
+pub(crate) fn trees(output: &str) -> Vec<Tree> {
+    match serde_json::from_str::<Value>(output) {
+        Ok(Value::Object(result)) => match blocks(&result) {
+            Some(texts) => texts.iter().map(|text| read(text)).collect(),
+            None => vec![Tree::Values(Value::Object(result))],
+        },
+        Ok(value) if !value.is_string() => vec![Tree::Values(value)],
+        _ => vec![read(output)],
     }
-    let mut found: Vec<String> = Vec::new();
+}
+
+/// The texts of a tool result's blocks; `None` = it is none.
+fn blocks(result: &Map<String, Value>) -> Option<Vec<Cow<'_, str>>> {
+    let blocks = result.get("content").and_then(Value::as_array)?;
+    if !blocks.iter().all(|block| block.get("type").is_some_and(Value::is_string)) {
+        return None;
+    }
+    let mut found: Vec<Cow<'_, str>> = Vec::new();
     for block in blocks {
         let text = block.get("text").or_else(|| block.pointer("/resource/text")).and_then(Value::as_str);
-        found.push(text.map_or_else(|| block.to_string(), str::to_owned));
+        found.push(text.map_or_else(|| block.to_string().into(), Cow::from));
     }
     if let Some(structured) = result.get("structuredContent") {
-        let structured = structured.to_string();
+        let structured = Cow::from(structured.to_string());
         if !found.contains(&structured) {
             found.push(structured);
         }
     }
-    found
+    Some(found)
 }
 
 /// Reads one text.
 pub(crate) fn read(text: &str) -> Tree {
     let trimmed = text.trim();
-    if let Ok(value) = serde_json::from_str::<Value>(trimmed)
-        && !value.is_string()
+    if !trimmed.starts_with('"')
+        && let Ok(value) = serde_json::from_str::<Value>(trimmed)
     {
         return Tree::Values(value);
     }
     if let Some(value) = yaml(trimmed) {
         return Tree::Values(value);
+    }
+    if let Some(value) = super::table::read(trimmed) {
+        return Tree::Values(value);
+    }
+    if let Some(shown) = super::table::objects(trimmed)
+        && let Some(value) = yaml(&shown)
+    {
+        return Tree::Values(value);
+    }
+    if let Some(items) = super::table::inline(trimmed) {
+        return Tree::Listing(items);
     }
     match listing(trimmed) {
         Some(items) => Tree::Listing(items),
@@ -64,7 +84,7 @@ pub(crate) fn read(text: &str) -> Tree {
 
 /// A YAML document that is a list or a map; `None` for anything else, aliases and repeated keys included.
 fn yaml(text: &str) -> Option<Value> {
-    if !text.contains([':', '-', '[', '{']) {
+    if !text.contains([':', '-', '[', '{']) || begins_prose(text) {
         return None;
     }
     let mut stack: Vec<Open> = Vec::new();
@@ -109,6 +129,16 @@ fn yaml(text: &str) -> Option<Value> {
         }
     }
     root.filter(|value| stack.is_empty() && (value.is_array() || value.is_object()))
+}
+
+/// Whether a document can only be a scalar: it begins with a letter or digit, and its first line has no key.
+fn begins_prose(text: &str) -> bool {
+    let first = text.split(['\n', '\r']).next().unwrap_or_default();
+    let keyed = first
+        .bytes()
+        .enumerate()
+        .any(|(at, byte)| byte == b':' && first.as_bytes().get(at + 1).is_none_or(u8::is_ascii_whitespace));
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && first.is_ascii() && !keyed
 }
 
 enum Open {
@@ -164,7 +194,7 @@ fn listing(text: &str) -> Option<Vec<String>> {
 mod tests {
     use serde_json::json;
 
-    use super::{Tree, read, texts};
+    use super::{Tree, read, trees};
 
     #[test]
     fn structure_is_read_where_there_is_some() {
@@ -193,8 +223,10 @@ mod tests {
 
     #[test]
     fn a_tool_result_is_its_blocks() {
-        assert_eq!(texts(r#"{"content":[{"type":"text","text":"hi"}]}"#), ["hi"]);
-        assert_eq!(texts("plain"), ["plain"]);
-        assert_eq!(texts(r#"{"content":"not blocks"}"#), [r#"{"content":"not blocks"}"#]);
+        let text = |text: &str| Tree::Text(text.into());
+        let two = r#"{"content":[{"type":"text","text":"hi there"},{"type":"text","text":"[1]"}]}"#;
+        assert_eq!(trees(two), [text("hi there"), Tree::Values(json!([1]))]);
+        assert_eq!(trees("plain"), [text("plain")]);
+        assert_eq!(trees(r#"{"content":"none"}"#), [Tree::Values(json!({"content": "none"}))]);
     }
 }

@@ -1,5 +1,7 @@
 //! Records: what an output says about things, field by field, each field with whoever can write it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::fields::{self, Class, MAX_VALUE};
@@ -10,32 +12,31 @@ use crate::contract::{Output, Shape, Store, Writer};
 
 /// The most records that are taken from one output; beyond it the index is incomplete.
 const MAX_RECORDS: usize = 4096;
+/// Parts that name what they are part of.
+const MAX_PARTS: usize = 8;
 /// The most fields of one record.
 const MAX_FIELDS: usize = 256;
 
-/// One thing that an output tells of.
+/// One thing that an output tells of, before it is kept.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Record {
+pub(crate) struct Draft {
     /// Which output, counted from the session's beginning.
     pub(crate) source: usize,
-    /// What kind of thing.
-    pub(crate) nouns: Nouns,
-    /// Who keeps it.
-    pub(crate) store: Store,
     /// Whether the user wrote it.
     pub(crate) mine: bool,
     /// Short values.
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<Written>,
 }
 
-/// One value of a record.
+/// One value of a record, before it is kept.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Field {
+pub(crate) struct Written {
     pub(crate) name: Box<str>,
     pub(crate) class: Class,
     /// Folded as [`plain`].
     pub(crate) text: Box<str>,
-    pub(crate) number: Option<f64>,
+    /// Whether it is a number.
+    pub(crate) number: bool,
     pub(crate) writer: Writer,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct Prose {
 /// What an output tells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Told {
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Vec<Draft>,
     pub(crate) prose: Vec<Prose>,
     /// Something was too much and left out.
     pub(crate) cut: bool,
@@ -70,7 +71,7 @@ pub(crate) struct Asked<'a> {
 /// Reads what an output tells, and says who can have written it.
 pub(crate) fn told(tree: &Tree, asked: &Asked<'_>) -> Told {
     let mut told = Told::default();
-    let mut taker = Taker { asked, told: &mut told };
+    let mut taker = Taker { asked, told: &mut told, names: BTreeMap::new() };
     match tree {
         Tree::Values(value) => taker.top(value),
         Tree::Listing(items) => items.iter().for_each(|item| taker.item(item)),
@@ -92,7 +93,12 @@ pub(crate) fn told(tree: &Tree, asked: &Asked<'_>) -> Told {
 struct Taker<'a, 'b> {
     asked: &'a Asked<'b>,
     told: &'a mut Told,
+    /// What keys are, as records mostly have the same ones: whether it is a name, the class that it gives.
+    names: BTreeMap<String, (bool, Option<Class>)>,
 }
+
+/// So many keys are remembered.
+const MAX_NAMES: usize = 256;
 
 impl Taker<'_, '_> {
     fn begin(&mut self) -> Option<usize> {
@@ -100,20 +106,14 @@ impl Taker<'_, '_> {
             self.told.cut = true;
             return None;
         }
-        self.told.records.push(Record {
-            source: self.asked.source,
-            nouns: self.asked.nouns,
-            store: self.asked.output.store,
-            mine: false,
-            fields: Vec::new(),
-        });
+        self.told.records.push(Draft { source: self.asked.source, mine: false, fields: Vec::new() });
         Some(self.told.records.len() - 1)
     }
 
     fn top(&mut self, value: &Value) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| self.top(item)),
-            Value::Object(members) if members.len() > 1 && members.keys().all(|key| is_name(key)) => {
+            Value::Object(members) if members.len() > 1 && members.keys().all(|key| self.known(key).0) => {
                 // A map by names: each is a thing, and what stands behind it is told about it.
                 for (name, value) in members {
                     if let Some(record) = self.begin() {
@@ -135,11 +135,30 @@ impl Taker<'_, '_> {
         }
     }
 
+    /// What a key is.
+    fn known(&mut self, key: &str) -> (bool, Option<Class>) {
+        if let Some(known) = self.names.get(key) {
+            return *known;
+        }
+        let known = (is_name(key), fields::by_name(key));
+        if self.names.len() < MAX_NAMES {
+            self.names.insert(key.to_owned(), known);
+        }
+        known
+    }
+
     /// One thing of a list, known by its name alone.
     fn item(&mut self, text: &str) {
         if let Some(record) = self.begin() {
             let name = if text.len() > MAX_VALUE { "text" } else { "name" };
             self.leaf(record, name, text);
+            if let Some((kind, id, rest)) = headed(text) {
+                self.leaf(record, &format!("{kind}id"), id);
+                rest.split(['|', ',', ';', '(', ')'])
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .for_each(|part| self.leaf(record, "name", part));
+            }
         }
     }
 
@@ -147,11 +166,12 @@ impl Taker<'_, '_> {
         match value {
             Value::Object(members) => {
                 for (key, value) in members {
-                    let named = is_name(key);
+                    let named = self.known(key).0;
                     if named {
                         self.leaf(record, name, key);
                     }
                     if is_records(value) {
+                        self.names_of_parts(record, key, value);
                         self.top(value);
                     } else {
                         self.members(record, if named { "value" } else { key }, value);
@@ -164,8 +184,23 @@ impl Taker<'_, '_> {
         }
     }
 
+    /// An order is known by what was ordered.
+    fn names_of_parts(&mut self, record: usize, key: &str, parts: &Value) {
+        let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
+        if parts.len() > MAX_PARTS {
+            return;
+        }
+        for (name, value) in parts.iter().filter_map(Value::as_object).flatten() {
+            if let Some(text) = value.as_str()
+                && fields::class(name, text) == Class::Identity
+            {
+                self.leaf(record, &format!("{key}_{name}"), text);
+            }
+        }
+    }
+
     fn leaf(&mut self, record: usize, name: &str, text: &str) {
-        let class = fields::class(name, text);
+        let class = fields::of(self.known(name).1, text);
         if class == Class::Text || text.len() > MAX_VALUE || is_prose(text) {
             let prose = Prose { record, text: text.to_owned(), writer: Writer::ThirdParty };
             self.told.prose.push(prose);
@@ -178,15 +213,34 @@ impl Taker<'_, '_> {
             self.told.cut = true;
             return;
         }
-        let field = Field {
+        let field = Written {
             name: name.into(),
             class,
             text: plain(text).into(),
-            number: number(text),
+            number: number(text).is_some(),
             writer: Writer::ThirdParty,
         };
         record.fields.push(field);
     }
+}
+
+/// `MED-511 Metformin 850 mg`, `Patient 20417 | Silva`: an id, perhaps after its kind, and what goes by it.
+pub(super) fn headed(text: &str) -> Option<(String, &str, &str)> {
+    let is_id = |word: &str| {
+        word.len() >= 3
+            && word.bytes().any(|b| b.is_ascii_digit())
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            && !super::named::is_neutral(&word.to_lowercase())
+    };
+    let (first, rest) = text.trim().split_once(' ')?;
+    let bare = |word: &'_ str| -> String { word.trim_start_matches('#').to_owned() };
+    if is_id(first) {
+        return Some((String::new(), first, rest));
+    }
+    let (second, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let id = second.strip_prefix('#').unwrap_or(second);
+    let kind = bare(first).to_lowercase();
+    (is_id(id) && crate::contract::words::noun(&kind).is_some()).then(|| (format!("{kind}_"), id, rest))
 }
 
 /// Four words or more can say something, whatever the field is called; so can an address that stands with
@@ -252,15 +306,9 @@ fn own_by_author(told: &mut Told, asked: &Asked<'_>) {
     }
 }
 
-impl Record {
-    /// Fields of a class.
-    pub(crate) fn of(&self, class: Class) -> impl Iterator<Item = &Field> {
+impl Draft {
+    fn of(&self, class: Class) -> impl Iterator<Item = &Written> {
         self.fields.iter().filter(move |field| field.class == class)
-    }
-
-    /// What it is called.
-    pub(crate) fn identity(&self) -> impl Iterator<Item = &Field> {
-        self.fields.iter().filter(|f| matches!(f.class, Class::Identity | Class::Author))
     }
 
     /// Whether somebody is its author. One who also received it may have forged that.
@@ -272,7 +320,7 @@ impl Record {
     }
 
     fn give_writers(&mut self, asked: &Asked<'_>) {
-        let (mine, store) = (self.mine, self.store);
+        let (mine, store) = (self.mine, asked.output.store);
         for field in &mut self.fields {
             let reviewed = asked.output.writers.get(&*field.name).copied();
             field.writer = reviewed.unwrap_or_else(|| writer(field.class, mine, store, asked.output.shape));
@@ -280,13 +328,13 @@ impl Record {
     }
 
     fn prose_writer(&self, asked: &Asked<'_>) -> Writer {
-        match (asked.output.shape, self.store, self.mine) {
+        match (asked.output.shape, asked.output.store, self.mine) {
             // A catalogue is the service's; what is said in it is said by whoever has an entry there. Whoever
             // invites the user writes into the user's calendar.
             (Shape::Document, ..) | (_, Store::Service, _) => Writer::ThirdParty,
             (_, Store::Own, _) if self.of(Class::Author).next().is_none() => Writer::ThirdParty,
             // Who sends a message wrote it; who owns a file may have had it filled by others.
-            (_, _, true) if self.nouns.meets(Nouns::MAIL.and(Nouns::MESSAGE)) => Writer::FirstParty,
+            (_, _, true) if asked.nouns.meets(Nouns::MAIL.and(Nouns::MESSAGE)) => Writer::FirstParty,
             _ => Writer::ThirdParty,
         }
     }

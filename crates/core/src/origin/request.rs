@@ -7,8 +7,12 @@
 
 use std::collections::BTreeSet;
 
+use super::said::{
+    DEEDS, DETERMINERS, EXTREMES, FINITE, LEADS, MODALS, OBJECTS, PREPOSITIONS, QUESTIONS, STOP, SUBJECTS,
+    WISHES, asked,
+};
 use super::text::{Form, Literal, Token, literals, plain, sentences, tokens};
-use crate::contract::words::{Families, Nouns, base_verb, noun, singular, verb};
+use crate::contract::words::{Families, Nouns, base_verb, noun, singular, stem, verb};
 
 /// A quoted text longer than this is pasted, not named.
 const MAX_NAME: usize = 120;
@@ -40,6 +44,8 @@ pub(crate) struct Sentence {
     pub(crate) literals: Vec<Literal>,
     /// Whether it only asks to be told something.
     pub(crate) question: bool,
+    /// Whether it says *it* or *them*.
+    pub(crate) refers: bool,
     /// Whether it has a verb that is known, or is a question.
     pub(crate) understood: bool,
     /// `every`, `all`, `each`, `everyone`.
@@ -80,14 +86,25 @@ impl Request {
     /// Reads what the user said.
     pub(crate) fn read(texts: &[&str]) -> Self {
         let mut request = Self::default();
-        for text in texts {
-            let own = request.take_pasted(text);
-            for sentence in sentences(&own) {
-                request.sentences.push(Sentence::read(sentence));
-            }
-        }
-        request.words = request.sentences.iter().flat_map(|s| s.words.iter().cloned()).collect();
+        texts.iter().for_each(|text| request.add(text));
         request
+    }
+
+    /// Reads what else the user said.
+    pub(crate) fn add(&mut self, text: &str) {
+        let own = self.take_pasted(text);
+        for sentence in sentences(&own) {
+            let mut sentence = Sentence::read(sentence);
+            // *Then close it*: what the sentence before spoke of.
+            if sentence.refers
+                && let Some(before) = self.sentences.last()
+            {
+                sentence.every |= before.every && sentence.nouns.is_empty();
+                sentence.nouns = sentence.nouns.and(before.nouns);
+            }
+            self.words.extend(sentence.words.iter().cloned());
+            self.sentences.push(sentence);
+        }
     }
 
     /// Whether the user typed this value, as a whole: in its own letters, not merely look-alikes.
@@ -102,7 +119,9 @@ impl Request {
 
     /// Whether the user used this word, in singular or plural.
     pub(crate) fn has_word(&self, word: &str) -> bool {
-        self.words.contains(word) || singular(word).is_some_and(|one| self.words.contains(&one))
+        self.words.contains(word)
+            || singular(word).is_some_and(|one| self.words.contains(&one))
+            || stem(word).is_some_and(|stem| self.words.contains(stem))
     }
 
     /// Names in quotes, of all sentences.
@@ -168,10 +187,16 @@ impl Sentence {
             text: format!(" {} ", plain(text)),
             ..Self::default()
         };
+        sentence.literals.extend(grouped(text));
         for word in tokens(text) {
-            if says_something(&word.folded) {
-                sentence.words.insert(word.folded.clone());
-                sentence.words.extend(singular(&word.folded));
+            // `ml-sandbox` is what somebody calls it who says *the sandbox*, and the other way round.
+            let parts = word.folded.split(['-', '\'', '’']).filter(|part| part.len() < word.folded.len());
+            for word in std::iter::once(word.folded.as_str()).chain(parts) {
+                if says_something(word) {
+                    sentence.words.insert(word.to_owned());
+                    sentence.words.extend(singular(word));
+                    sentence.words.extend(stem(word).map(str::to_owned));
+                }
             }
         }
         for word in
@@ -184,11 +209,38 @@ impl Sentence {
         sentence
     }
 
-    /// What a sentence of somebody else's asks for.
-    pub(crate) fn asked(text: &str) -> Families {
+    /// What a sentence of somebody else's asks for, and what it asks to be done where it is badly written: nobody
+    /// has to write well to be obeyed, so there a verb with an object behind it counts wherever it has no subject.
+    pub(crate) fn asked(text: &str) -> (Families, Families) {
         let mut sentence = Self::default();
-        sentence.asks(&tokens(text));
-        if sentence.question { Families::NONE } else { sentence.families }
+        let words = tokens(text);
+        sentence.asks(&words);
+        // *When you write to us, include …* is no question.
+        if sentence.question && text.trim_end().ends_with('?') {
+            return (Families::NONE, Families::NONE);
+        }
+        let asks = sentence.families;
+        let mut does = asks.without(Families::READ);
+        for pair in words.windows(3) {
+            let [prior, word, after] = pair else { continue };
+            // Few words are verbs, so this is asked first.
+            let more = base_verb(&word.folded).unwrap_or(Families::NONE).without(Families::READ);
+            if more.is_empty() {
+                continue;
+            }
+            let text = prior.folded.as_str();
+            let subject = SUBJECTS.contains(&text)
+                || MODALS.contains(&text)
+                || singular(text).is_some()
+                || prior.raw.starts_with(char::is_uppercase)
+                || DETERMINERS.contains(&text);
+            let object = OBJECTS.contains(&after.folded.as_str())
+                || after.raw.contains(|c: char| c.is_uppercase() || c.is_ascii_digit());
+            if !subject && object && noun(&word.folded).is_none() {
+                does = does.and(more);
+            }
+        }
+        (asks, does)
     }
 
     /// Whether the value is typed in this sentence. A number has to stand by itself: `13` is not in `13:00`.
@@ -225,19 +277,23 @@ impl Sentence {
         let mut clause_is_question = self.question;
         for (n, word) in words.iter().enumerate() {
             let before = n.checked_sub(1).and_then(|n| words.get(n));
-            let after = words.get(n + 1);
             if !word.joined || before.is_some_and(|b| matches!(&*b.folded, "then" | "so" | "and")) {
                 // A new clause may ask for something although the one before only asked.
-                clause_is_question &= before.is_none() || QUESTIONS.contains(&word.folded.as_str());
+                clause_is_question =
+                    clause_is_question && (before.is_none() || QUESTIONS.contains(&word.folded.as_str()));
             }
-            let Some(families) = self.asking(word, before, after, words.get(n.wrapping_sub(2))) else {
+            let behind = words.get(n + 1..).unwrap_or_default();
+            let Some(families) = self.asking(word, before, behind, words.get(n.wrapping_sub(2))) else {
                 continue;
             };
             self.understood = true;
             let families = if clause_is_question { Families::READ } else { families };
             self.families = self.families.and(families);
-            self.verbs.push(word.folded.clone());
+            self.verbs.push(word.folded.to_string());
         }
+        // *The shoes are too small*: what is said and asks for nothing.
+        let has = |list: &[&str]| words.iter().any(|w| list.contains(&w.folded.as_str()));
+        self.understood |= has(&FINITE) && !has(&WISHES);
         if self.question && self.verbs.is_empty() {
             self.families = self.families.and(Families::READ);
         }
@@ -248,22 +304,30 @@ impl Sentence {
         &self,
         word: &Token<'_>,
         before: Option<&Token<'_>>,
-        after: Option<&Token<'_>>,
+        behind: &[Token<'_>],
         before_that: Option<&Token<'_>>,
     ) -> Option<Families> {
+        let after = behind.first();
         let text = word.folded.as_str();
         let prior = before.map(|b| b.folded.as_str());
         let begins = prior.is_none() || !word.joined;
-        let lead = prior.is_some_and(|prior| LEADS.contains(&prior));
         let passive = prior.is_some_and(|prior| matches!(prior, "be" | "get"))
             && before_that.is_some_and(|b| MODALS.contains(&b.folded.as_str()));
         if passive {
             return verb(text);
         }
-        let families = base_verb(text)?;
+        // *It should have priority*, *they must be red*: something is to be otherwise.
+        if matches!(prior, Some("should" | "must"))
+            && matches!(text, "have" | "be" | "become" | "get" | "say" | "use")
+        {
+            return Some(Families::UPDATE);
+        }
+        let families = asked(text, behind)?;
         // *Tell me* asks to be told, not to send anything.
-        let told = matches!(text, "tell" | "inform" | "let" | "answer" | "give" | "ask")
-            && after.is_some_and(|a| matches!(&*a.folded, "me" | "us"));
+        let told = matches!(
+            text,
+            "tell" | "inform" | "let" | "answer" | "give" | "ask" | "show" | "explain" | "report"
+        ) && after.is_some_and(|a| matches!(&*a.folded, "me" | "us"));
         let families = if told { Families::READ } else { families };
         // A singular noun takes no bare verb behind it: *to each user write the message* asks.
         let bare = prior.is_some_and(|p| noun(p).is_some() && singular(p).is_none()) && noun(text).is_none();
@@ -294,7 +358,8 @@ impl Sentence {
         {
             return None;
         }
-        (begins || lead || adverb(prior)).then_some(self.with_object(text, families))
+        let lead = || prior.is_some_and(|prior| LEADS.contains(&prior));
+        (begins || lead() || adverb(prior)).then_some(self.with_object(text, families))
     }
 
     /// Light verbs take their meaning from their object: *make a payment*, *make a reservation*.
@@ -315,7 +380,9 @@ impl Sentence {
     /// Quantifiers, superlatives, delegation.
     fn colours(&mut self, words: &[Token<'_>]) {
         let has = |list: &[&str]| words.iter().any(|w| list.contains(&w.folded.as_str()));
-        self.every = has(&["every", "all", "each", "everyone", "everybody", "both"]);
+        self.every =
+            has(&["every", "all", "each", "everyone", "everybody", "everything", "both", "any", "whichever"]);
+        self.refers = has(&["it", "them", "that", "this", "those", "these", "him", "her", "one", "ones"]);
         self.same = has(&["same", "usual", "usually", "again", "previous", "accordingly"]);
         let deed = has(&[
             "do", "perform", "follow", "complete", "execute", "carry", "handle", "process", "act", "finish",
@@ -349,6 +416,12 @@ impl Sentence {
         for (n, word) in words.iter().enumerate() {
             if let Some((_, extreme)) = EXTREMES.iter().find(|(w, _)| *w == word.folded) {
                 self.extremes.push(*extreme);
+            }
+            let prior = n.checked_sub(1).and_then(|n| words.get(n)).map(|w| w.folded.as_str());
+            if matches!(&*word.folded, "first" | "next" | "soonest")
+                && matches!(prior, Some("the" | "my" | "our" | "a" | "their"))
+            {
+                self.extremes.push(Extreme { of: Measure::Time, most: false });
             }
             let next = words.get(n + 1).map(|w| w.folded.as_str());
             let measure = match (word.folded.as_str(), next) {
@@ -388,6 +461,19 @@ pub(crate) fn has_whole(text: &str, folded: &str) -> bool {
     })
 }
 
+/// Numbers in groups of three: `52,000`.
+fn grouped(text: &str) -> impl Iterator<Item = Literal> {
+    text.split_whitespace().filter_map(|word| {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_digit());
+        let mut groups = bare.split(',');
+        let first = groups.next().is_some_and(|g| (1..=3).contains(&g.len()));
+        let three = |g: &str| g.split('.').next().is_some_and(|g| g.len() == 3);
+        let whole = first && bare.contains(',') && groups.all(three);
+        let digits = bare.bytes().all(|b| b.is_ascii_digit() || b == b',' || b == b'.');
+        (whole && digits).then(|| Literal { form: Form::Number, text: bare.replace(',', "") })
+    })
+}
+
 fn same_number(literal: &Literal, folded: &str) -> bool {
     literal.form == Form::Number
         && matches!(
@@ -401,13 +487,15 @@ fn quotes(text: &str) -> Vec<&str> {
     const PAIRS: [(char, char); 6] =
         [('\'', '\''), ('"', '"'), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»')];
     let mut found = Vec::new();
+    // What is not closed behind one place is not closed behind a later one.
+    let mut unclosed: Vec<char> = Vec::new();
     let mut rest = text;
     let mut before = ' ';
     while let Some((at, c)) = rest.char_indices().next() {
         let after = at + c.len_utf8();
-        let opens = PAIRS
-            .iter()
-            .find(|(open, _)| *open == c && (before.is_whitespace() || "([{:,/".contains(before)));
+        let opens = PAIRS.iter().find(|(open, _)| {
+            *open == c && !unclosed.contains(open) && (before.is_whitespace() || "([{:,/".contains(before))
+        });
         let body = rest.get(after..).unwrap_or_default();
         let closed = opens.and_then(|(_, close)| {
             body.char_indices().find(|(end, c)| {
@@ -420,6 +508,7 @@ fn quotes(text: &str) -> Vec<&str> {
             rest = body.get(end + close.len_utf8()..).unwrap_or_default();
             before = close;
         } else {
+            unclosed.extend(opens.map(|(open, _)| *open));
             rest = body;
             before = c;
         }
@@ -435,112 +524,6 @@ pub(crate) fn says_something(word: &str) -> bool {
 fn adverb(prior: Option<&str>) -> bool {
     prior.is_some_and(|prior| prior.ends_with("ly") && prior.len() > 4)
 }
-
-const QUESTIONS: [&str; 26] = [
-    "what", "who", "whom", "whose", "when", "where", "which", "why", "how", "is", "are", "am", "was", "were",
-    "do", "does", "did", "has", "have", "had", "can", "could", "should", "what's", "who's", "will",
-];
-const LEADS: [&str; 39] = [
-    "please",
-    "and",
-    "then",
-    "also",
-    "to",
-    "you",
-    "or",
-    "so",
-    "just",
-    "now",
-    "finally",
-    "next",
-    "first",
-    "afterwards",
-    "kindly",
-    "not",
-    "don't",
-    "forget",
-    "should",
-    "must",
-    "let's",
-    "lets",
-    "it",
-    "them",
-    "that",
-    "there",
-    "him",
-    "her",
-    "secondly",
-    "lastly",
-    "additionally",
-    "afterward",
-    "otherwise",
-    "immediately",
-    "second",
-    "third",
-    "after",
-    "before",
-    "later",
-];
-const MODALS: [&str; 7] = ["should", "must", "to", "can", "will", "shall", "needs"];
-const DETERMINERS: [&str; 22] = [
-    "the", "a", "an", "my", "your", "his", "her", "its", "our", "their", "this", "that", "these", "those",
-    "any", "some", "no", "every", "each", "all", "of", "for",
-];
-const PREPOSITIONS: [&str; 14] =
-    ["at", "of", "from", "in", "by", "for", "is", "was", "are", "were", "has", "will", "and", "or"];
-const OBJECTS: [&str; 31] = [
-    "the", "a", "an", "my", "your", "his", "her", "its", "our", "their", "this", "that", "these", "those",
-    "it", "them", "him", "me", "us", "to", "all", "each", "every", "any", "everyone", "about", "there",
-    "here", "back", "with", "on",
-];
-const STOP: [&str; 74] = [
-    "the", "a", "an", "and", "or", "to", "of", "in", "on", "at", "for", "with", "from", "by", "is", "are",
-    "was", "be", "it", "its", "this", "that", "these", "those", "my", "your", "his", "her", "our", "their",
-    "i", "you", "he", "she", "we", "they", "me", "him", "them", "us", "please", "can", "could", "would",
-    "will", "should", "do", "does", "did", "not", "if", "so", "then", "also", "as", "but", "about", "into",
-    "what", "who", "when", "where", "which", "how", "all", "any", "some", "have", "has", "had", "there",
-    "am", "re", "up",
-];
-const DEEDS: &[(&[&str], Families)] = &[
-    (&["payment", "transfer", "donation", "refund", "deposit", "purchase"], Families::PAY),
-    (&["reservation", "booking", "appointment"], Families::BOOK),
-    (&["order"], Families::PAY.and(Families::BOOK)),
-    (&["announcement", "post", "comment"], Families::POST),
-    (&["call"], Families::RUN),
-    (&["change", "update", "edit", "correction"], Families::UPDATE),
-    (&["invitation"], Families::INVITE),
-    (&["access", "permission"], Families::SHARE),
-    (&["transaction"], Families::PAY.and(Families::BOOK)),
-];
-const fn extreme(of: Measure, most: bool) -> Extreme {
-    Extreme { of, most }
-}
-const EXTREMES: [(&str, Extreme); 24] = [
-    ("largest", extreme(Measure::Size, true)),
-    ("biggest", extreme(Measure::Size, true)),
-    ("longest", extreme(Measure::Size, true)),
-    ("smallest", extreme(Measure::Size, false)),
-    ("shortest", extreme(Measure::Size, false)),
-    ("tiniest", extreme(Measure::Size, false)),
-    ("latest", extreme(Measure::Time, true)),
-    ("newest", extreme(Measure::Time, true)),
-    ("last", extreme(Measure::Time, true)),
-    ("recent", extreme(Measure::Time, true)),
-    ("oldest", extreme(Measure::Time, false)),
-    ("earliest", extreme(Measure::Time, false)),
-    ("soonest", extreme(Measure::Time, false)),
-    ("cheapest", extreme(Measure::Price, false)),
-    ("priciest", extreme(Measure::Price, true)),
-    ("costliest", extreme(Measure::Price, true)),
-    ("best", extreme(Measure::Rating, true)),
-    ("top", extreme(Measure::Rating, true)),
-    ("worst", extreme(Measure::Rating, false)),
-    ("highest", extreme(Measure::Any, true)),
-    ("greatest", extreme(Measure::Any, true)),
-    ("maximum", extreme(Measure::Any, true)),
-    ("lowest", extreme(Measure::Any, false)),
-    ("minimum", extreme(Measure::Any, false)),
-];
 
 #[cfg(test)]
 mod tests {

@@ -3,16 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::anchors::{self, Anchor};
+use super::anchors::{self, Anchor, Ranks};
+use super::assess::named_kinds;
+use super::kept::{Kept, Place, Record};
+use super::named::{JOINING, is_neutral};
 use super::output::{self, Tree};
-use super::records::{Asked, Record, told};
-use super::request::{Request, Sentence};
-use super::sketch::{Run, Sketch};
-use super::text::{self, Form, Literal, hash, plain};
+use super::prose::{self, Told};
+use super::records::{Asked, Draft, told};
+use super::request::Request;
+use super::sketch::{Rollup, Run};
+use super::text::{self, Form, hash, plain};
 use crate::action::Action;
 use crate::contract::words::{Families, Nouns};
-use crate::contract::{Meaning, Output, Shape, Writer};
-use crate::detect::normal;
+use crate::contract::{Meaning, Output, Shape, Store, Writer};
 
 /// Outputs beyond this many bytes in one session are no longer taken in: values not found are then Unknown.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
@@ -20,31 +23,38 @@ pub(crate) const MAX_BYTES: usize = 4 << 20;
 const MAX_CORRESPONDED: usize = 4096;
 /// Values of third parties that a session carried on; beyond them all that it reads may be one.
 const MAX_RELAYED: usize = 4096;
-/// Literals that are kept of one text.
-const MAX_MENTIONS: usize = 64;
 
 /// The index of everything that a session has seen.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// Names of the user.
     selves: BTreeSet<String>,
-    said: Vec<String>,
     /// What the user asked; `None` where no host said so.
     pub(crate) request: Option<Request>,
     /// What the sources ask for to which the user delegated: each a second request.
     pub(crate) delegated: Vec<Request>,
     pub(crate) sources: Vec<Source>,
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Kept,
     /// How each record matches the request.
     pub(crate) anchors: Vec<Anchor>,
+    /// Those that the user may have named.
+    ranks: Ranks,
     pub(crate) prose: Vec<Told>,
-    /// Places of short values, by hash; whoever looks compares in full.
-    places: BTreeMap<u64, Vec<(u32, u32)>>,
+    /// What all texts of third parties say together, ...
+    foreign: Rollup,
+    /// ... what they ask for, ...
+    asking: Rollup,
+    /// ... what they want looked at, ...
+    pointing: Rollup,
+    /// ... and what everybody else's say.
+    own: Rollup,
     /// Values that this session's own writes brought forth.
     minted: BTreeSet<String>,
     /// Addresses and names of third parties that this session wrote somewhere itself, by hash: what comes back
     /// from there is theirs, whoever keeps it.
     relayed: BTreeSet<u64>,
+    /// Values that this session used before anything it had seen held them, by hash.
+    pub(super) introduced: BTreeSet<u64>,
     /// Whom the user's own effects went to.
     pub(crate) corresponded: BTreeSet<String>,
     /// Slots that are taken, by kind of thing and role.
@@ -62,37 +72,17 @@ pub(crate) struct Source {
     pub(crate) nouns: Nouns,
     /// Whether everything that was asked for was in the user's own words.
     pub(crate) asked_by_user: bool,
+    /// Whether it is the answer to an action: descriptions of tools and what servers send unasked are not.
+    pub(crate) answers: bool,
+    /// Whether nothing was asked for in particular.
+    pub(crate) whole: bool,
+    /// Whether a third party's text asked for it to be read, and the user did not.
+    pub(crate) led: bool,
     /// Arguments that were typed by the user, folded.
     pub(crate) typed: Vec<String>,
     /// Records in it.
     pub(crate) first: usize,
     pub(crate) count: usize,
-}
-
-/// A text somebody wrote.
-#[derive(Clone, Debug)]
-pub(crate) struct Told {
-    pub(crate) source: usize,
-    /// The record it belongs to.
-    pub(crate) record: Option<usize>,
-    pub(crate) writer: Writer,
-    pub(crate) all: Sketch,
-    /// Sentences that ask for something to be done, and what.
-    pub(crate) asking: Sketch,
-    pub(crate) families: Families,
-    /// Sentences that ask for something to be looked at.
-    pub(crate) pointing: Sketch,
-    /// Addresses, accounts, links and files in it.
-    pub(crate) mentions: Vec<Literal>,
-    /// Figures in it.
-    pub(crate) figures: Vec<f64>,
-}
-
-/// A value's place in a record.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) record: usize,
-    pub(crate) field: usize,
 }
 
 impl Seen {
@@ -120,17 +110,24 @@ impl Seen {
 
     /// The user said something, as a host reports it.
     pub fn turn(&mut self, text: &str) {
-        self.said.push(text.to_owned());
-        let said: Vec<&str> = self.said.iter().map(String::as_str).collect();
-        let request = Request::read(&said);
-        if said.len() == 1 || request.pasted.len() > self.request.as_ref().map_or(0, |r| r.pasted.len()) {
-            let pasted = request.pasted.join("\n");
-            if !pasted.is_empty() {
-                self.notice(&pasted);
-            }
+        let pasted = Request::read(&[text]).pasted.join("\n");
+        if !pasted.is_empty() {
+            self.notice(&pasted);
         }
-        self.request = Some(request);
-        self.anchors = self.records.iter().map(|record| self.anchor(record)).collect();
+        self.request.get_or_insert_default().add(text);
+        self.anchors.clear();
+        self.ranks = Ranks::default();
+        self.rank();
+    }
+
+    /// Says of the records that are new how they match the request.
+    fn rank(&mut self) {
+        for n in self.anchors.len()..self.records.len() {
+            let Some(record) = self.records.get(n) else { return };
+            let anchor = self.anchor(record);
+            self.ranks.add(n, &record, anchor);
+            self.anchors.push(anchor);
+        }
     }
 
     /// A text reached the agent that no action asked for: a third party's.
@@ -138,7 +135,7 @@ impl Seen {
         if !self.admits(text) {
             return;
         }
-        let source = self.begin(Nouns::NONE, false, Vec::new());
+        let source = self.begin(Nouns::NONE, Store::default(), false, Vec::new());
         let read = Tree::Text(text.to_owned());
         self.take(&read, source, &Meaning::default(), None);
     }
@@ -157,15 +154,24 @@ impl Seen {
         let values = super::arguments::leaves(action.arguments.value());
         let typed: Vec<String> =
             values.iter().map(|(_, v)| plain(v)).filter(|v| self.typed_loosely(v)).collect();
-        let asked_by_user = !values.is_empty() && typed.len() == values.len();
+        let asked_by_user = self.is_asked(&values);
         let effect = action.contract.effect;
+        self.introduces(&values);
+        let led = effect.only_reads() && (self.is_led(&values) || self.is_told_to_read(&meaning.words));
         if !effect.only_reads() {
             self.relays(&values);
         }
-        let source = self.begin(meaning.nouns, asked_by_user, typed);
+        let folded: Vec<String> = values.iter().map(|(_, v)| plain(v)).collect();
+        let kinds = named_kinds(values.iter().map(|(pointer, _)| pointer.as_str()).zip(&folded));
+        let meaning = Meaning { nouns: meaning.nouns.and(kinds), ..meaning };
+        let source = self.begin(meaning.nouns, meaning.output.store, asked_by_user, typed);
+        if let Some(source) = self.sources.last_mut() {
+            source.whole = values.is_empty();
+            source.led = led;
+            source.answers = true;
+        }
         let echoed: BTreeSet<String> = values.iter().map(|(_, v)| plain(v)).collect();
-        for text in output::texts(text) {
-            let tree = output::read(&text);
+        for tree in output::trees(text) {
             self.take(&tree, source, &meaning, (!effect.only_reads()).then_some(&echoed));
         }
     }
@@ -218,18 +224,11 @@ impl Seen {
     /// Bytes that the index takes, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let fields: usize =
-            self.records.iter().flat_map(|r| &r.fields).map(|f| 56 + f.text.len() + f.name.len()).sum();
-        let prose: usize = self
-            .prose
-            .iter()
-            .map(|t| {
-                96 + t.all.bytes()
-                    + t.asking.bytes()
-                    + t.mentions.iter().map(|m| 32 + m.text.len()).sum::<usize>()
-            })
-            .sum();
-        fields + prose + self.places.len() * 40
+        let prose: usize = self.prose.iter().map(Told::bytes).sum();
+        let rollups: usize =
+            [&self.foreign, &self.asking, &self.pointing, &self.own].into_iter().map(Rollup::bytes).sum();
+        let anchors = self.anchors.len() * size_of::<Anchor>() + self.ranks.bytes();
+        self.records.bytes() + prose + rollups + anchors
     }
 
     pub(crate) fn is_self(&self, folded: &str) -> bool {
@@ -241,14 +240,8 @@ impl Seen {
     }
 
     /// Short values equal to this one.
-    pub(crate) fn places(&self, folded: &str) -> impl Iterator<Item = Place> {
-        let found = self.places.get(&hash(folded)).map(Vec::as_slice).unwrap_or_default();
-        let folded = folded.to_owned();
-        found.iter().filter_map(move |(record, field)| {
-            let place = Place { record: *record as usize, field: *field as usize };
-            let text = &self.records.get(place.record)?.fields.get(place.field)?.text;
-            (**text == *folded).then_some(place)
-        })
+    pub(crate) fn places(&self, folded: &str) -> impl Iterator<Item = Place> + use<> {
+        self.records.places(folded).into_iter()
     }
 
     /// Whether the user typed it, or words that it is made of: what a search may be made of.
@@ -259,7 +252,23 @@ impl Seen {
         request.typed(folded) || (!words.is_empty() && request.shared(words.iter().copied()) == words.len())
     }
 
-    fn anchor(&self, record: &Record) -> Anchor {
+    /// Whether a call is made of the user's own words, pages and dates left aside.
+    fn is_asked(&self, values: &[(String, String)]) -> bool {
+        let Some(request) = &self.request else { return false };
+        let mut telling = values.iter().map(|(_, v)| plain(v)).filter(|v| !is_neutral(v)).peekable();
+        telling.peek().is_some()
+            && telling.all(|value| {
+                let mut words = value
+                    .split(|c: char| !c.is_alphanumeric())
+                    .filter(|w| !w.is_empty() && !JOINING.contains(w))
+                    .peekable();
+                request.typed(&value)
+                    || self.places(&value).any(|place| self.is_anchored(place.record))
+                    || words.peek().is_some() && words.all(|w| request.has_word(w))
+            })
+    }
+
+    fn anchor(&self, record: Record<'_>) -> Anchor {
         let Some(request) = &self.request else { return Anchor::default() };
         let sole = self.sources.get(record.source).is_some_and(|s| s.asked_by_user && s.count == 1);
         anchors::anchor(record, request, sole)
@@ -272,9 +281,19 @@ impl Seen {
         admits
     }
 
-    fn begin(&mut self, nouns: Nouns, asked_by_user: bool, typed: Vec<String>) -> usize {
+    fn begin(&mut self, nouns: Nouns, store: Store, asked_by_user: bool, typed: Vec<String>) -> usize {
         let first = self.records.len();
-        self.sources.push(Source { nouns, asked_by_user, typed, first, count: 0 });
+        self.records.begin(nouns, store);
+        self.sources.push(Source {
+            nouns,
+            asked_by_user,
+            answers: false,
+            whole: false,
+            led: false,
+            typed,
+            first,
+            count: 0,
+        });
         self.sources.len() - 1
     }
 
@@ -303,12 +322,9 @@ impl Seen {
             if let Some(echoed) = echoed {
                 self.keep_writers(&mut record, echoed, !meaning.families.is_empty());
             }
-            self.index(record);
+            self.index(&record);
         }
-        for n in offset..self.records.len() {
-            let anchor = self.records.get(n).map(|record| self.anchor(record)).unwrap_or_default();
-            self.anchors.push(anchor);
-        }
+        self.rank();
         for prose in told.prose {
             self.prose(source, offset + prose.record, prose.writer, &prose.text);
         }
@@ -316,14 +332,14 @@ impl Seen {
 
     /// An echo keeps the writers of what it contains; new ids are minted by the service, where the tool is
     /// `known` to write.
-    fn keep_writers(&mut self, record: &mut Record, echoed: &BTreeSet<String>, known: bool) {
+    fn keep_writers(&mut self, record: &mut Draft, echoed: &BTreeSet<String>, known: bool) {
         use super::fields::Class;
         let mut new = Vec::new();
         for field in &mut record.fields {
             let before = self
                 .places(&field.text)
-                .filter_map(|p| self.records.get(p.record)?.fields.get(p.field))
-                .map(|f| f.writer)
+                .filter_map(|place| self.records.field(place))
+                .map(|(_, field)| field.writer)
                 .max();
             // In what is no longer known it may have stood as well.
             let third = self.incomplete || self.third_party_has(&Run::of(&field.text));
@@ -348,75 +364,30 @@ impl Seen {
         }
     }
 
-    fn index(&mut self, record: Record) {
-        let Ok(at) = u32::try_from(self.records.len()) else { return };
-        for (n, field) in record.fields.iter().enumerate() {
+    fn index(&mut self, record: &Draft) {
+        for field in &record.fields {
             if field.writer == Writer::ThirdParty
                 && text::form(&field.text).is_some_and(|f| f != Form::Number)
             {
                 self.named.insert(hash(&field.text));
             }
-            if let Ok(n) = u32::try_from(n)
-                && !field.text.is_empty()
-            {
-                self.places.entry(hash(&field.text)).or_default().push((at, n));
-            }
         }
-        self.records.push(record);
+        self.incomplete |= self.records.add(record).is_none();
     }
 
     fn prose(&mut self, source: usize, record: usize, writer: Writer, text: &str) {
-        // What is hidden in a text is in the text.
-        let layers = normal::layers(text);
-        self.incomplete |= !layers.complete;
-        let hidden = layers.texts.iter().map(|(_, text)| text.as_str());
-        let texts: Vec<&str> = std::iter::once(text).chain(hidden).collect();
-        let (mut asking, mut pointing) = (Vec::new(), Vec::new());
-        let mut families = Families::NONE;
-        let mut mentions: Vec<Literal> = Vec::new();
-        let mut figures = Vec::new();
-        for (layer, text) in texts.iter().enumerate() {
-            let mut goes_on = false;
-            for sentence in text::sentences(text) {
-                let asks = Sentence::asked(sentence);
-                let does = asks.without(Families::READ);
-                families = families.and(does);
-                // What is asked for is often spelt out in the sentence behind.
-                if !does.is_empty() || goes_on {
-                    asking.push(sentence);
-                }
-                if !asks.is_empty() || goes_on {
-                    pointing.push(sentence);
-                }
-                goes_on = !asks.is_empty();
-            }
-            let (numbers, named): (Vec<_>, Vec<_>) =
-                text::literals(text).into_iter().partition(|l| l.form == Form::Number);
-            if layer > 0 {
-                // What was hidden is a third party's, and opens nothing.
-                self.named.extend(named.iter().map(|m| hash(&m.text)));
-                continue;
-            }
-            mentions.extend(named.into_iter().take(MAX_MENTIONS.saturating_sub(mentions.len())));
-            let numbers = numbers.iter().filter_map(|l| text::number(&l.text));
-            figures.extend(numbers.take(MAX_MENTIONS.saturating_sub(figures.len())));
-        }
+        let read = prose::read(text, writer);
+        self.incomplete |= !read.complete;
+        self.named.extend(read.named);
         if writer == Writer::ThirdParty {
-            self.named.extend(mentions.iter().map(|m| hash(&m.text)));
+            self.foreign.add(&read.all);
+            self.asking.add(&read.asking);
+            self.pointing.add(read.pointing.as_ref().unwrap_or(&read.asking));
+        } else {
+            self.own.add(&read.all);
         }
-        mentions.sort_by(|a, b| a.text.cmp(&b.text));
-        mentions.dedup();
-        let told = Told {
-            source,
-            record: Some(record),
-            writer,
-            all: Sketch::of(texts.iter().copied()),
-            asking: Sketch::of(asking),
-            families,
-            pointing: Sketch::of(pointing),
-            mentions,
-            figures,
-        };
+        let mut told = read.told;
+        (told.source, told.record) = (source, Some(record));
         self.prose.push(told);
         self.delegate(record, text);
     }
@@ -430,7 +401,7 @@ impl Seen {
         }
         let Some(known) = self.records.get(record) else { return };
         let by = |folded: &str| request.typed(folded) && self.shares_domain(folded) || self.is_self(folded);
-        if known.of(super::fields::Class::Author).any(|f| by(&f.text)) {
+        if known.of(super::fields::Class::Author).any(|f| by(f.text)) {
             self.delegated.push(Request::read(&[text]));
         }
     }
@@ -445,25 +416,56 @@ impl Seen {
         let (Some(known), Some(anchor)) = (self.records.get(record), self.anchors.get(record)) else {
             return false;
         };
-        anchor.holds()
-            && !self.records.iter().zip(&self.anchors).enumerate().any(|(n, (other, score))| {
-                n != record && same_kind(known, other) && score.dominates(anchor) && !same_thing(known, other)
-            })
+        anchor.holds() && !self.ranks.beaten(&known, anchor, &self.records)
     }
 
     /// Whether a third party's text may have this run of words.
     pub(crate) fn third_party_has(&self, run: &Run) -> bool {
-        self.third_party().any(|told| told.all.may_have(run))
+        self.third_party_saying(run).next().is_some()
+    }
+
+    /// Whether the text of somebody else may have it.
+    pub(crate) fn own_has(&self, run: &Run) -> bool {
+        let own = |told: &&Told| told.writer != Writer::ThirdParty;
+        self.own.may_have(run) && self.prose.iter().filter(own).any(|told| told.all.may_have(run))
     }
 
     /// Whether a third party's text asks for something of these families beside this value.
     pub(crate) fn is_pushed(&self, run: &Run, families: Families) -> bool {
-        self.third_party().any(|told| told.families.meets(families) && told.asking.may_have(run))
+        self.pushing(run, families).next().is_some()
+    }
+
+    /// Third parties' texts that ask for something of these families beside this value.
+    pub(crate) fn pushing(&self, run: &Run, families: Families) -> impl Iterator<Item = &Told> {
+        let all = if self.asking.may_have(run) { self.prose.as_slice() } else { &[] };
+        let third = all.iter().filter(|told| told.writer == Writer::ThirdParty);
+        third.filter(move |told| told.families.meets(families) && told.asking.may_have(run))
     }
 
     /// Whether a third party's text asks for this to be looked at.
     pub(crate) fn is_pointed_at(&self, run: &Run) -> bool {
-        self.third_party().any(|told| told.pointing.may_have(run))
+        self.pointing.may_have(run) && self.third_party().any(|told| told.pointing().may_have(run))
+    }
+
+    /// Third parties' texts that may have this run of words.
+    pub(crate) fn third_party_saying(&self, run: &Run) -> impl Iterator<Item = &Told> {
+        let all = if self.foreign.may_have(run) { self.prose.as_slice() } else { &[] };
+        all.iter().filter(move |told| told.writer == Writer::ThirdParty && told.all.may_have(run))
+    }
+
+    /// Whether a third party's text asks for anything at all beside this value.
+    pub(crate) fn is_asked_for(&self, run: &Run) -> bool {
+        self.asking.may_have(run) && self.third_party().any(|told| told.asking.may_have(run))
+    }
+
+    /// Whether something in all texts together may be this run of words: for what is in none of them.
+    pub(crate) fn may_be_said(&self, run: &Run) -> bool {
+        self.foreign.may_have(run) || self.own.may_have(run)
+    }
+
+    /// Whether any text may have this run of words.
+    pub(crate) fn any_has(&self, run: &Run) -> bool {
+        self.third_party_has(run) || self.own_has(run)
     }
 
     pub(crate) fn third_party(&self) -> impl Iterator<Item = &Told> {
@@ -472,13 +474,13 @@ impl Seen {
 }
 
 /// Whether two records tell of the same kind of thing.
-pub(crate) fn same_kind(a: &Record, b: &Record) -> bool {
+pub(crate) fn same_kind(a: &Record<'_>, b: &Record<'_>) -> bool {
     if a.nouns.is_empty() && b.nouns.is_empty() { a.source == b.source } else { a.nouns.meets(b.nouns) }
 }
 
 /// Whether two records are one and the same thing, told twice.
-pub(crate) fn same_thing(a: &Record, b: &Record) -> bool {
+pub(crate) fn same_thing(a: &Record<'_>, b: &Record<'_>) -> bool {
     use super::fields::Class;
-    let mut ids = a.of(Class::Id).filter(|f| super::fields::words(&f.name).last().is_some_and(|w| w == "id"));
-    ids.next().is_some_and(|id| b.of(Class::Id).any(|other| other.name == id.name && other.text == id.text))
+    let mut ids = a.of(Class::Id).filter(|f| f.kind.words.last().is_some_and(|w| w == "id"));
+    ids.next().is_some_and(|id| b.of(Class::Id).any(|other| other.text == id.text && other.name == id.name))
 }

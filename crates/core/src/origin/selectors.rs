@@ -3,10 +3,12 @@
 use super::assess::{Doubt, Evidence, Origin, Standing};
 use super::evidence::{is_insider, same_site};
 use super::fields::Class;
+use super::kept::{Field, Place, Record};
 use super::licence::{Deed, Licence, sentences};
-use super::records::{Field, Record};
+use super::named::same_name;
+use super::prose::Told;
 use super::request::{Sentence, says_something};
-use super::seen::{Place, Seen, Told};
+use super::seen::Seen;
 use super::sketch::Run;
 use super::text::{self, Form};
 use crate::contract::words::{Families, Nouns, noun};
@@ -48,6 +50,8 @@ impl Weighed {
 
 /// One value, looked up.
 pub(super) struct Value<'a> {
+    /// The argument it stands in.
+    pub(super) pointer: &'a str,
     pub(super) raw: &'a str,
     pub(super) folded: &'a str,
     /// What its argument's name speaks of, else what the tool does.
@@ -65,6 +69,7 @@ impl<'a> Case<'a> {
     /// Weighs one value in its role.
     pub(crate) fn weigh(&self, role: Role, pointer: &str, raw: &str, folded: &str) -> Weighed {
         let value = Value {
+            pointer,
             raw,
             folded,
             kind: self.kind(pointer),
@@ -76,6 +81,12 @@ impl<'a> Case<'a> {
         }
         if self.seen.is_self(folded) && role != Role::Payee {
             return Weighed::clear(Origin::User, Evidence::Own);
+        }
+        if matches!(role, Role::Party | Role::Resource) && self.is_of_the_user(&value) {
+            return Weighed::clear(Origin::User, Evidence::Own);
+        }
+        if self.licence == Licence::NoRequest && self.seen.is_introduced(folded) {
+            return Weighed::clear(Origin::User, Evidence::Recorded);
         }
         let origin = self.origin(&value);
         if self.deed.effect == Effect::Read || role == Role::Harmless {
@@ -106,7 +117,7 @@ impl<'a> Case<'a> {
         if self.seen.third_party_has(&value.run) {
             return Origin::ThirdParty;
         }
-        if self.seen.prose.iter().any(|told| told.all.may_have(&value.run)) {
+        if self.seen.own_has(&value.run) {
             return Origin::Service;
         }
         if self.seen.complete() { Origin::Nobody } else { Origin::Unknown }
@@ -129,9 +140,14 @@ impl<'a> Case<'a> {
                 request.literals().any(|l| l.form == Form::Url && same_site(&l.text, folded))
                     || request.typed(folded)
             }
-            Role::Party => request.typed(folded) || request.typed(folded.trim_start_matches(['#', '@'])),
+            Role::Party => {
+                request.typed(folded)
+                    || request.typed(folded.trim_start_matches(['#', '@']))
+                    || self.is_part_of_typed(request, folded)
+            }
             Role::Resource => {
                 request.typed(folded)
+                    || self.is_part_of_typed(request, folded)
                     || folded.rsplit_once('/').is_some_and(|(folder, name)| {
                         text::form(name) == Some(Form::File)
                             && request.typed(name)
@@ -142,9 +158,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn field(&self, place: Place) -> Option<(&'a Record, &'a Field)> {
-        let record = self.seen.records.get(place.record)?;
-        Some((record, record.fields.get(place.field)?))
+    fn field(&self, place: Place) -> Option<(Record<'a>, Field<'a>)> {
+        self.seen.records.field(place)
     }
 
     /// Whether a third party's text asks for an act of this kind on this value.
@@ -154,7 +169,7 @@ impl<'a> Case<'a> {
             return true;
         }
         let pushed = self.seen.is_pushed(&value.run, families);
-        if !pushed || value.folded.len() > 4 || !value.folded.bytes().all(|b| b.is_ascii_digit()) {
+        if !pushed || value.folded.len() > 2 || !value.folded.bytes().all(|b| b.is_ascii_digit()) {
             return pushed;
         }
         // A short number stands in many texts; it is meant where a word says what it numbers.
@@ -168,11 +183,13 @@ impl<'a> Case<'a> {
         if self.seen.is_minted(value.folded) {
             return Weighed::clear(Origin::Service, Evidence::Minted);
         }
-        let things: Vec<(usize, &Record)> = value
+        let things: Vec<(usize, Record<'_>)> = value
             .places
             .iter()
             .filter_map(|p| self.field(*p).map(|(r, f)| (p.record, r, f)))
-            .filter(|(_, r, f)| names_thing(f) && right_kind(value.kind, r))
+            .filter(|(_, r, f)| {
+                names_thing(f) && (right_kind(value.kind, r) || same_name(value.pointer, f.name))
+            })
             .map(|(n, r, _)| (n, r))
             .collect();
         if things.is_empty() {
@@ -201,12 +218,20 @@ impl<'a> Case<'a> {
         if self.delegated_typed(value.folded) || things.iter().any(|(n, _)| self.delegated_names(*n)) {
             return Weighed::clear(origin, Evidence::Slot);
         }
-        let records: Vec<&Record> = things.iter().map(|(_, r)| *r).collect();
+        let records: Vec<Record<'_>> = things.iter().map(|(_, r)| *r).collect();
         if let Some(picked) = self.picked(Role::Resource, &records, value, origin) {
             return picked;
         }
-        if self.deed.effect != Effect::Destructive && things.iter().any(|(_, r)| self.contained(r)) {
+        let contained = if self.deed.effect == Effect::Destructive {
+            things.iter().any(|(_, r)| self.is_all_to_go(r))
+        } else {
+            things.iter().any(|(_, r)| self.contained(r))
+        };
+        if contained {
             return Weighed::clear(origin, Evidence::Contained);
+        }
+        if !self.deed.effect.is_grave() && things.iter().any(|(n, r)| self.is_singled_out(*n, r)) {
+            return Weighed::clear(origin, Evidence::Anchored);
         }
         Weighed::doubt(origin, Doubt::NotNamed)
     }
@@ -273,7 +298,7 @@ impl<'a> Case<'a> {
 
     fn party(&self, role: Role, value: &Value<'_>, origin: Origin) -> Weighed {
         let payment = role == Role::Payee;
-        let named: Vec<(usize, &Record, &Field)> =
+        let named: Vec<(usize, Record<'_>, Field<'_>)> =
             value.places.iter().filter_map(|p| self.field(*p).map(|(r, f)| (p.record, r, f))).collect();
         if self.seen.is_minted(value.folded) && !payment {
             return Weighed::clear(Origin::Service, Evidence::Minted);
@@ -286,7 +311,8 @@ impl<'a> Case<'a> {
             return self.party_without_request(value, &named, origin);
         }
         if let Some((n, record, field)) = by_record {
-            if self.is_ambiguous(*n, record, field, value.folded) {
+            let extreme = || self.extreme(*n, record) == Some(true);
+            if self.is_ambiguous(*n, record, field, value.folded) && !extreme() {
                 return Weighed::doubt(origin, Doubt::Ambiguous);
             }
             return Weighed::clear(origin, Evidence::Anchored);
@@ -297,7 +323,7 @@ impl<'a> Case<'a> {
         if !payment && let Some(slot) = self.slot(value, &[Form::Mail, Form::Handle], Role::Party) {
             return slot;
         }
-        let records: Vec<&Record> =
+        let records: Vec<Record<'_>> =
             named.iter().filter(|(_, _, f)| names_thing(f)).map(|(_, r, _)| *r).collect();
         if !payment && let Some(picked) = self.picked(Role::Party, &records, value, origin) {
             return picked;
@@ -315,7 +341,7 @@ impl<'a> Case<'a> {
     fn party_without_request(
         &self,
         value: &Value<'_>,
-        named: &[(usize, &Record, &Field)],
+        named: &[(usize, Record<'_>, Field<'_>)],
         origin: Origin,
     ) -> Weighed {
         let own = named
@@ -331,8 +357,8 @@ impl<'a> Case<'a> {
     }
 
     /// Whether a record that the user named holds this value where it says whom the user means.
-    fn vouches(&self, n: usize, record: &Record, field: &Field, payment: bool) -> bool {
-        if !self.seen.is_anchored(n) {
+    fn vouches(&self, n: usize, record: &Record<'_>, field: &Field<'_>, payment: bool) -> bool {
+        if !self.seen.is_anchored(n) && self.extreme(n, record) != Some(true) {
             return false;
         }
         match field.class {
@@ -354,7 +380,8 @@ impl<'a> Case<'a> {
         for word in parts.flat_map(super::fields::words) {
             nouns = nouns.and(noun(&word).unwrap_or(Nouns::NONE));
         }
-        if nouns.is_empty() { self.deed.meaning.nouns } else { nouns }
+        let known = self.deed.meaning.words.iter().any(|word| noun(word).is_some());
+        if nouns.is_empty() && known { self.deed.meaning.nouns } else { nouns }
     }
 
     /// An amount of money: the user's figure, a named record's, or no more than what such figures add up to.
@@ -374,8 +401,8 @@ impl<'a> Case<'a> {
         let mut figures: Vec<f64> = request.sentences.iter().flat_map(Sentence::figures).collect();
         for (n, record) in self.seen.records.iter().enumerate() {
             // A stranger's figure counts where the user named the record.
-            let told = |f: &&Field| f.writer != Writer::ThirdParty || self.seen.is_anchored(n);
-            figures.extend(record.of(Class::Amount).filter(told).filter_map(|f| f.number));
+            let told = |f: &Field<'_>| f.writer != Writer::ThirdParty || self.seen.is_anchored(n);
+            figures.extend(record.of(Class::Amount).filter(told).filter_map(|f| f.number()));
         }
         if figures.iter().any(|f| f.to_bits() == amount.to_bits()) {
             return Weighed::clear(origin, Evidence::Anchored);
@@ -404,12 +431,14 @@ impl<'a> Case<'a> {
     fn content(&self, role: Role, value: &Value<'_>, origin: Origin) -> Weighed {
         let telling = value.folded.chars().count() >= 6 && value.folded.contains(char::is_alphabetic);
         let families = self.deed.meaning.families.without(Families::READ);
+        let named = value.raw.trim().contains(char::is_whitespace) || text::form(value.raw).is_some();
         let dictated = telling
-            && self.seen.third_party().any(|told| {
-                !told.record.is_some_and(|r| self.seen.is_anchored(r))
-                    && told.families.meets(families)
-                    && told.asking.may_have(&value.run)
-            });
+            && self
+                .seen
+                .pushing(&value.run, families)
+                // One word that a tool's own description has too (`editor`, `public`) is dictated by nobody.
+                .filter(|told| named || self.seen.is_answer(told))
+                .any(|told| !told.record.is_some_and(|r| self.seen.is_anchored(r)));
         if dictated {
             return Weighed::doubt(Origin::ThirdParty, Doubt::Dictated);
         }
@@ -418,6 +447,9 @@ impl<'a> Case<'a> {
         }
         let reaches_out =
             matches!(self.deed.effect, Effect::WriteOutbound | Effect::Payment | Effect::EgressRead);
+        if telling && self.carries_what_was_led_to(value.raw) {
+            return Weighed::doubt(Origin::ThirdParty, Doubt::Dictated);
+        }
         if reaches_out && role == Role::Payload {
             let foreign = text::literals(value.raw).into_iter().any(|l| {
                 matches!(l.form, Form::Url | Form::Account)
@@ -438,17 +470,17 @@ impl<'a> Case<'a> {
         if let Some((record, field)) = value.places.first().and_then(|p| self.field(*p)) {
             return Some(format!("the field `{}` of a {}", field.name, kind(record.nouns)));
         }
-        let told: &Told = self.seen.third_party().find(|told| told.all.may_have(&value.run))?;
+        let told: &Told = self.seen.third_party_saying(&value.run).next()?;
         let nouns = self.seen.sources.get(told.source).map_or(Nouns::NONE, |s| s.nouns);
         Some(format!("the text of a {}", kind(nouns)))
     }
 }
 
 /// A field that names the thing itself.
-const fn names_thing(field: &Field) -> bool {
+const fn names_thing(field: &Field<'_>) -> bool {
     matches!(field.class, Class::Id | Class::Identity)
 }
 
-fn right_kind(kind: Nouns, record: &Record) -> bool {
+fn right_kind(kind: Nouns, record: &Record<'_>) -> bool {
     record.nouns.is_empty() || kind.is_empty() || record.nouns.meets(kind)
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use serde_json::{Number, Value};
 
 use super::matching::{Item, Mode, covers};
-use super::rule::{Classification, Predicate, Rule, RuleAction, Test};
+use super::predicate::{Predicate, Test};
+use super::rule::{Classification, Rule, RuleAction};
 use super::set::{PolicySet, Written};
 use crate::decision::Verdict;
 use crate::facts::{self, Fact, Read, compare_numbers};
@@ -224,7 +225,7 @@ impl<'a> Reach<'a> {
 }
 
 /// The facts that must have several values for both rules to hold; `None` where they cannot.
-fn hold_together<'a>(first: &'a Rule, second: &'a Rule) -> Option<BTreeSet<&'a str>> {
+pub(super) fn hold_together<'a>(first: &'a Rule, second: &'a Rule) -> Option<BTreeSet<&'a str>> {
     let asked = |rule: &'a Rule| rule.predicates.iter().map(|predicate| Asked::of(predicate, rule.mode()));
     let all: Vec<Asked<'_>> = asked(first).chain(asked(second)).collect();
     let mut several = BTreeSet::new();
@@ -306,9 +307,9 @@ impl<'a> Asked<'a> {
     /// Whether the only value that it admits does not meet the other test.
     fn whole_excludes(&self, other: &Self) -> bool {
         match (self.test, other.test) {
-            (_, Test::External(_)) => false,
+            (_, test) if test.needs_more() => false,
             (Test::Eq(value @ (Value::Array(_) | Value::Object(_))), test) => {
-                test.on(Read::Value(value), other.mode) != Some(true)
+                test.on(Read::Value(value), other.mode, None) != Some(true)
             }
             _ => false,
         }
@@ -355,15 +356,15 @@ impl<'a> Asked<'a> {
     /// Whether this value may meet it; yes, where that cannot be told here.
     fn may_meet(&self, value: &Value) -> bool {
         match (self.fact.kind(), self.test) {
-            (_, Test::External(_)) => true,
+            (_, test) if test.needs_more() => true,
             // One tool bears several names.
             (facts::Kind::Tools, Test::Ne(name)) => name != value,
             (facts::Kind::Tools, _) => true,
             (facts::Kind::Labels, test) => {
-                value.as_str().is_none_or(|label| test.label(label, self.mode) == Some(true))
+                value.as_str().is_none_or(|label| test.label(label, self.mode, None) == Some(true))
             }
             // For members of lists `contains` asks for more than this, never for less.
-            (_, test) => test.one(Item::Json(value), self.mode) == Some(true),
+            (_, test) => test.one(Item::Json(value), self.mode, None) == Some(true),
         }
     }
 

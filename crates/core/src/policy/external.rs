@@ -63,16 +63,21 @@ impl<'a> Own<'a> {
 
 /// Whether any address in the text is outside; `None` when there is no address in it.
 pub(super) fn is_external(text: &str, own: Own<'_>) -> Option<bool> {
-    let mut found = Found { own, any: false, outside: false };
-    found.scan(text);
-    // What is hidden by percent signs is looked at too, as often as it was hidden, within reason.
-    let mut hidden = unescape(text);
-    for _ in 0..3 {
-        let Some(plain) = hidden else { break };
-        found.scan(&plain);
-        hidden = unescape(&plain);
-    }
+    let mut found = Found::of(own);
+    found.read(text);
     found.any.then_some(found.outside)
+}
+
+/// Whether any address in the text is at or below one of these domains; `None` when there is no address in it, or
+/// one that readers take in several ways and none that surely is.
+pub(super) fn leads_to(text: &str, domains: &[Arc<str>]) -> Option<bool> {
+    let mut found = Found::of(Own::Listed(domains));
+    found.read(text);
+    match found {
+        Found { inside: true, .. } => Some(true),
+        Found { any: false, .. } | Found { unclear: true, .. } => None,
+        _ => Some(false),
+    }
 }
 
 /// Whether this is a domain name of two labels or more, in ASCII, whose last label is no number.
@@ -101,18 +106,39 @@ fn is_at_or_below(host: &str, domain: &str) -> bool {
 struct Found<'a> {
     own: Own<'a>,
     any: bool,
+    inside: bool,
     outside: bool,
+    /// Some reader may take a part of it for another host.
+    unclear: bool,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    const fn of(own: Own<'a>) -> Self {
+        Self { own, any: false, inside: false, outside: false, unclear: false }
+    }
+
+    /// Looks at the text, and at what is hidden in it by percent signs, as often as it was hidden, within reason.
+    fn read(&mut self, text: &str) {
+        self.scan(text);
+        let mut hidden = unescape(text);
+        for _ in 0..3 {
+            let Some(plain) = hidden else { break };
+            self.scan(&plain);
+            hidden = unescape(&plain);
+        }
+    }
+
     fn host(&mut self, host: &str) {
         self.any = true;
-        self.outside |= !(is_domain(host) && self.own.holds(host));
+        let inside = is_domain(host) && self.own.holds(host);
+        self.inside |= inside;
+        self.outside |= !inside;
     }
 
     fn unreadable(&mut self) {
         self.any = true;
         self.outside = true;
+        self.unclear = true;
     }
 
     fn scan(&mut self, text: &str) {

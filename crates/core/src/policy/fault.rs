@@ -48,11 +48,12 @@ impl Place {
 pub(crate) struct Faults {
     file: Arc<str>,
     list: Vec<Fault>,
+    warnings: Vec<Fault>,
 }
 
 impl Faults {
     pub(crate) const fn of(file: Arc<str>) -> Self {
-        Self { file, list: Vec::new() }
+        Self { file, list: Vec::new(), warnings: Vec::new() }
     }
 
     pub(crate) const fn file(&self) -> &Arc<str> {
@@ -65,6 +66,20 @@ impl Faults {
 
     pub(crate) fn add_with_hint(&mut self, at: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(at, message.into(), Some(hint.into()));
+    }
+
+    /// Notes what is no error and may still not be meant.
+    pub(crate) fn warn(&mut self, at: Place, message: impl Into<String>) {
+        let (line, column) = (at.line, at.column);
+        let (file, message) = (Arc::clone(&self.file), message.into());
+        self.warnings.push(Fault { file, line, column, message, hint: None });
+    }
+
+    /// What was noted, in the order of places.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Fault> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort();
+        warnings
     }
 
     pub(crate) const fn count(&self) -> usize {

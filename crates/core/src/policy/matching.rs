@@ -12,41 +12,73 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
-use super::external::{Own, is_external};
-use super::rule::{Predicate, Rule, RuleAction, Test, ToolPattern};
+use super::condition::Condition;
+use super::external::{Own, is_external, leads_to};
+use super::facets::{Facet, under};
+use super::operation::does;
+use super::predicate::{Predicate, Test};
+use super::rule::{Rule, RuleAction, ToolPattern};
 use crate::decide::Question;
 use crate::decision::{Match, Missing, Why};
 use crate::depend::names_tool;
-use crate::facts::{Read, compare_numbers};
+use crate::detect::Level;
+use crate::facts::{Fact, Read, compare_numbers, identical};
 use crate::names::ToolName;
+use crate::session::Decimal;
+use crate::session::signals::level_of;
 
 impl Rule {
     /// Whether the rule holds for the action in question. The names of facts it reads are added to `read`.
     #[must_use]
     pub fn matches(&self, q: &Question<'_>, read: &mut BTreeSet<Arc<str>>) -> Match {
-        if !self.concerns(&q.action.tool) {
-            return Match::No;
-        }
-        let mut all = Match::Yes;
+        let mut all = self.concerned(q);
         for predicate in &self.predicates {
-            if !read.contains(predicate.fact.name()) {
-                read.insert(Arc::clone(predicate.fact.name()));
-            }
-            all = all.and(predicate.holds(q, self.mode()));
             if all == Match::No {
-                break;
+                return all;
             }
+            predicate.note(read);
+            all = all.and(predicate.holds(q, self.mode()));
+        }
+        for condition in &self.conditions {
+            if all == Match::No {
+                return all;
+            }
+            all = all.and(condition.holds(q, self.mode(), read));
         }
         all
     }
 
-    /// Whether the rule speaks of this tool at all.
+    /// Whether the rule may speak of this tool. Where it is about an operation that is not the tool's name, what a
+    /// call of the tool does decides.
     #[must_use]
     pub fn concerns(&self, tool: &ToolName) -> bool {
         let by_tool = self.tools.is_empty() || self.tools.iter().any(|pattern| pattern.names(tool));
-        by_tool
-            && (self.operations.is_empty()
-                || self.operations.iter().any(|operation| operation == tool.tool()))
+        by_tool && (self.operations.is_empty() || self.names_operation(tool) || self.looks_into_calls())
+    }
+
+    /// The facts that it reads.
+    pub fn facts(&self) -> impl Iterator<Item = &Fact> {
+        let of_tests = self.predicates.iter().flat_map(Predicate::facts);
+        of_tests.chain(self.conditions.iter().flat_map(Condition::facts))
+    }
+
+    fn concerned(&self, q: &Question<'_>) -> Match {
+        let tool = &q.action.tool;
+        match self.concerns(tool) {
+            false => Match::No,
+            true if self.operations.is_empty() || self.names_operation(tool) => Match::Yes,
+            true => does(q.action, &self.operations),
+        }
+    }
+
+    fn names_operation(&self, tool: &ToolName) -> bool {
+        self.operations.iter().any(|operation| operation == tool.tool())
+    }
+
+    /// Whether an operation is looked for in the arguments too: where a tool is named, so that `operation` says what
+    /// it is used for, and nothing is let through by it.
+    fn looks_into_calls(&self) -> bool {
+        !self.tools.is_empty() && self.restricts()
     }
 
     /// Whether the rule only ever makes things stricter; one that only writes context does.
@@ -83,28 +115,39 @@ pub(super) enum Item<'a> {
     Json(&'a Value),
     Text(&'a str),
     Count(u64),
+    Amount(Decimal),
 }
 
 /// Whether one value meets a test; `None` when it is of another type.
 pub(super) type Holds = Option<bool>;
 
 impl Predicate {
-    fn holds(&self, q: &Question<'_>, mode: Mode) -> Match {
+    /// The facts that it reads.
+    pub fn facts(&self) -> impl Iterator<Item = &Fact> {
+        std::iter::once(&self.fact).chain(self.test.other_facts())
+    }
+
+    /// Adds the names of what it reads.
+    pub(super) fn note(&self, read: &mut BTreeSet<Arc<str>>) {
+        for fact in self.facts() {
+            if !read.contains(fact.name()) {
+                read.insert(Arc::clone(fact.name()));
+            }
+        }
+    }
+
+    pub(super) fn holds(&self, q: &Question<'_>, mode: Mode) -> Match {
         let value = match (self.fact.read(q), &self.test) {
             (Err(missing), Test::Exists(_)) if self.fact.may_be_dropped(q) => return Match::Unknown(missing),
             (value, Test::Exists(wanted)) => return Match::from(value.is_ok() == *wanted),
+            (value, Test::Unsettled(wanted)) => return Match::from(value.is_err() == *wanted),
             (Err(missing), _) => return Match::Unknown(missing),
             (Ok(value), _) => value,
         };
-        let answer = if let Test::External(wanted) = &self.test {
-            let Some(own) = Own::find(q.policy.internal_domains(), q.identity) else {
-                return Match::Unknown(Missing::fact("internal_domains", Why::Absent));
-            };
-            spread(value, mode, |item| Some(is_external(item.text()?, own)? == *wanted))
-        } else {
-            self.test.on(value, mode)
-        };
-        match answer {
+        if let Err(missing) = self.test.can_be_asked(q) {
+            return Match::Unknown(missing);
+        }
+        match self.test.on(value, mode, Some(q)) {
             Some(holds) => Match::from(holds),
             None => Match::Unknown(self.fact.missing(Why::WrongType)),
         }
@@ -112,8 +155,41 @@ impl Predicate {
 }
 
 impl Test {
-    pub(super) fn on(&self, value: Read<'_>, mode: Mode) -> Holds {
+    /// The other facts that the answer depends on.
+    pub(crate) fn other_facts(&self) -> impl Iterator<Item = &Fact> {
+        match self.innermost() {
+            Self::SameAs(fact) | Self::HigherThanFact(fact) => Some(fact),
+            _ => None,
+        }
+        .into_iter()
+    }
+
+    fn innermost(&self) -> &Self {
+        match self {
+            Self::Not(test) => test.innermost(),
+            other => other,
+        }
+    }
+
+    /// Whether everything beside the fact is there.
+    fn can_be_asked(&self, q: &Question<'_>) -> Result<(), Missing> {
+        if matches!(self.innermost(), Self::External(_)) && own(q).is_none() {
+            return Err(Missing::fact("internal_domains", Why::Absent));
+        }
+        self.other_facts().try_for_each(|fact| fact.read(q).map(|_| ()))
+    }
+
+    /// Asks the test of all that was read. `q` gives what the test needs beside it; without one such a test has no
+    /// answer.
+    pub(super) fn on(&self, value: Read<'_>, mode: Mode, q: Option<&Question<'_>>) -> Holds {
         match (value, self) {
+            (Read::Held(_) | Read::Tools(_) | Read::Labels(_) | Read::Words(_), Self::Not(test)) => {
+                test.on(value, Mode::Any, q).map(|any| !any)
+            }
+            // Some things are understood of a list as a whole: a command line, how many there are.
+            (Read::Value(list @ Value::Array(_)), Self::Part(facet, tests)) if takes_lists(*facet) => {
+                part(*facet, list, tests, mode, q)
+            }
             // A whole list or map can be asked for as it is.
             (Read::Value(value), Self::Eq(wanted @ (Value::Array(_) | Value::Object(_)))) => {
                 same(value, wanted)
@@ -122,33 +198,37 @@ impl Test {
                 same(value, wanted).map(|same| !same)
             }
             (Read::Held(words), Self::Ne(_)) => {
-                fold(words.iter(), Mode::Every, |w| self.element(Item::Text(w)), true)
+                fold(words.iter(), Mode::Every, |w| self.element(Item::Text(w), q), true)
             }
-            (Read::Held(words), _) => fold(words.iter(), Mode::Any, |w| self.element(Item::Text(w)), false),
+            (Read::Held(words), _) => {
+                fold(words.iter(), Mode::Any, |w| self.element(Item::Text(w), q), false)
+            }
             (Read::Tools(used), Self::Ne(_)) => fold(used.keys(), Mode::Every, |tool| self.tool(tool), true),
             (Read::Tools(used), _) => fold(used.keys(), Mode::Any, |tool| self.tool(tool), false),
-            (Read::Labels(_), _) => spread(value, mode, |item| self.label(item.text()?, mode)),
-            (Read::Words(_), Self::Ne(_)) => spread(value, Mode::Every, |item| self.element(item)),
-            (Read::Words(_), _) => spread(value, mode, |item| self.element(item)),
+            (Read::Labels(_), _) => spread(value, mode, |item| self.label(item.text()?, mode, q)),
+            (Read::Words(_), Self::Ne(_)) => spread(value, Mode::Every, |item| self.element(item, q)),
+            (Read::Words(_), _) => spread(value, mode, |item| self.element(item, q)),
             // An ALLOW names what may be in a list: a part of an element's text is not the element.
             (Read::Value(Value::Array(_)) | Read::Parties(_), _) if mode == Mode::Every => {
-                spread(value, mode, |item| self.element(item))
+                spread(value, mode, |item| self.element(item, q))
             }
-            _ => spread(value, mode, |item| self.one(item, mode)),
+            _ => spread(value, mode, |item| self.one(item, mode, q)),
         }
     }
 
     /// One member of a list, of which `contains` names whole members.
-    fn element(&self, item: Item<'_>) -> Holds {
+    fn element(&self, item: Item<'_>, q: Option<&Question<'_>>) -> Holds {
         match self {
             Self::Contains(wanted) => equals_any(item, wanted.values()),
-            other => other.one(item, Mode::Every),
+            Self::Not(test) => test.element(item, q).map(|holds| !holds),
+            other => other.one(item, Mode::Every, q),
         }
     }
 
     /// One value.
-    pub(super) fn one(&self, item: Item<'_>, mode: Mode) -> Holds {
+    pub(super) fn one(&self, item: Item<'_>, mode: Mode, q: Option<&Question<'_>>) -> Holds {
         match self {
+            Self::Not(test) => test.one(item, mode, q).map(|holds| !holds),
             Self::Eq(wanted) => equals(item, wanted),
             Self::Ne(wanted) => equals(item, wanted).map(|same| !same),
             Self::In(wanted) => equals_any(item, wanted),
@@ -161,8 +241,23 @@ impl Test {
                 None => equals_any(item, wanted.values()),
             },
             Self::Matches(expression) => item.text().map(|text| expression.is_match(text)),
+            Self::StartsWith(parts) => item.text().map(|text| parts.iter().any(|p| text.starts_with(&**p))),
+            Self::EndsWith(parts) => item.text().map(|text| parts.iter().any(|p| text.ends_with(&**p))),
+            Self::External(wanted) => Some(is_external(item.text()?, own(q?)?)? == *wanted),
+            Self::DomainIn(domains) if mode == Mode::Any => leads_to(item.text()?, domains),
+            Self::DomainIn(domains) | Self::DomainAllowlist(domains) => {
+                is_external(item.text()?, Own::Listed(domains)).map(|outside| !outside)
+            }
+            Self::Under(folders) => any(folders.iter().map(|folder| under(item.text()?, folder))),
+            Self::SameAs(fact) => same_as(item, fact.read(q?).ok()?),
+            Self::Part(facet, tests) => match item {
+                Item::Json(value) => part(*facet, value, tests, mode, q),
+                Item::Text(text) => part(*facet, &Value::String(text.to_owned()), tests, mode, q),
+                Item::Count(_) | Item::Amount(_) => None,
+            },
+            Self::HigherThan(_) | Self::HigherThanFact(_) => self.label(item.text()?, mode, q),
             // Both are answered before single values are looked at.
-            Self::External(_) | Self::Exists(_) => None,
+            Self::Unsettled(_) | Self::Exists(_) => None,
         }
     }
 
@@ -180,7 +275,7 @@ impl Test {
     }
 
     /// One label of data that was seen.
-    pub(super) fn label(&self, seen: &str, mode: Mode) -> Holds {
+    pub(super) fn label(&self, seen: &str, mode: Mode, q: Option<&Question<'_>>) -> Holds {
         let covered = |wanted: &Value| wanted.as_str().map(|wanted| covers(seen, wanted, mode));
         match self {
             Self::Eq(wanted) => covered(wanted),
@@ -192,8 +287,59 @@ impl Test {
                 Mode::Every => !covers(seen, wanted, Mode::Any),
             }),
             Self::Matches(expression) => Some(expression.is_match(seen)),
+            Self::StartsWith(_) | Self::EndsWith(_) => self.one(Item::Text(seen), mode, q),
+            // Labels that stand beside the levels are not above any.
+            Self::HigherThan(bound) => Some(level_of(seen).is_some_and(|level| level > *bound)),
+            Self::HigherThanFact(fact) => {
+                let bound = highest(fact.read(q?).ok()?)?;
+                Some(level_of(seen).is_some_and(|level| level > bound))
+            }
             _ => None,
         }
+    }
+}
+
+/// Whether a list is understood as a whole: an argument vector, a number of items.
+fn takes_lists(facet: Facet) -> bool {
+    facet.name().starts_with("shell.") || facet.name().starts_with("size.")
+}
+
+/// What counts as inside.
+fn own<'q>(q: &Question<'q>) -> Option<Own<'q>> {
+    Own::find(q.policy.internal_domains(), q.identity)
+}
+
+/// What is understood of `value` meets all tests; `None` where it is not understood.
+fn part(facet: Facet, value: &Value, tests: &[Test], mode: Mode, q: Option<&Question<'_>>) -> Holds {
+    let known = facet.of(value)?;
+    let mut all = Some(true);
+    for test in tests {
+        match test.on(Read::Value(&known), mode, q) {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => all = None,
+        }
+    }
+    all
+}
+
+fn same_as(item: Item<'_>, other: Read<'_>) -> Holds {
+    match other {
+        Read::Value(value) => equals(item, value),
+        Read::Text(text) => item.text().map(|own| own == text),
+        Read::Count(count) => Some(item.compared_with(&count.into())?.is_eq()),
+        _ => None,
+    }
+}
+
+/// The highest level that a fact names; `None` where it names none.
+fn highest(read: Read<'_>) -> Option<Level> {
+    match read {
+        Read::Text(text) => level_of(text),
+        Read::Value(Value::String(text)) => level_of(text),
+        Read::Value(Value::Array(list)) => list.iter().filter_map(Value::as_str).filter_map(level_of).max(),
+        Read::Labels(sets) => sets.into_iter().flatten().flatten().filter_map(|label| level_of(label)).max(),
+        _ => None,
     }
 }
 
@@ -202,7 +348,7 @@ impl<'a> Item<'a> {
         match self {
             Self::Json(value) => value.as_str(),
             Self::Text(text) => Some(text),
-            Self::Count(_) => None,
+            Self::Count(_) | Self::Amount(_) => None,
         }
     }
 
@@ -210,6 +356,7 @@ impl<'a> Item<'a> {
         match self {
             Self::Json(Value::Number(n)) => Some(compare_numbers(n, bound)),
             Self::Count(n) => Some(compare_numbers(&n.into(), bound)),
+            Self::Amount(amount) => Some(amount.compared_with(bound)),
             _ => None,
         }
     }
@@ -236,6 +383,7 @@ fn spread(value: Read<'_>, mode: Mode, test: impl Fn(Item<'_>) -> Holds) -> Hold
         Read::Value(one) => test(Item::Json(one)),
         Read::Text(text) => test(Item::Text(text)),
         Read::Count(count) => test(Item::Count(count)),
+        Read::Amount(amount) => test(Item::Amount(amount)),
         Read::Held(words) => fold(words.iter(), mode, |word| test(Item::Text(word)), false),
         Read::Words(words) => fold(words.iter(), mode, |word| test(Item::Text(word)), mode == Mode::Every),
         Read::Parties(parties) => fold(parties.iter(), mode, |party| test(Item::Text(&party.id)), false),
@@ -283,7 +431,8 @@ fn equals(item: Item<'_>, wanted: &Value) -> Holds {
         (Item::Json(value), wanted) => same(value, wanted),
         (Item::Text(text), Value::String(wanted)) => Some(text == wanted),
         (Item::Count(count), Value::Number(wanted)) => Some(compare_numbers(&count.into(), wanted).is_eq()),
-        (Item::Text(_) | Item::Count(_), Value::Null) => Some(false),
+        (Item::Amount(amount), Value::Number(wanted)) => Some(amount.compared_with(wanted).is_eq()),
+        (Item::Text(_) | Item::Count(_) | Item::Amount(_), Value::Null) => Some(false),
         _ => None,
     }
 }
@@ -300,19 +449,5 @@ fn same(value: &Value, wanted: &Value) -> Holds {
             Some(identical(value, wanted))
         }
         _ => None,
-    }
-}
-
-/// Equal all the way down, numbers by value.
-fn identical(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => compare_numbers(a, b).is_eq(),
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| identical(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| identical(a, b)))
-        }
-        _ => a == b,
     }
 }

@@ -7,21 +7,46 @@
 //! A file that does not load as a whole gives all its errors at once, each with line, column and a hint;
 //! nothing of it is used. A [`PolicySet`] is made of whole files and becomes active as a whole, by digest.
 //!
+//! `labelling` is what a policy says about data by source and pattern; the engine applies it before it records.
+//!
 //! What no single file shows is told of the set: `conflicts` names rules that contradict each other where they
 //! meet, `ambiguous` names that several tools bear.
 
 mod ambiguous;
+pub mod arguments;
+mod asked;
+pub mod condition;
 mod conflicts;
+pub mod expression;
 mod external;
+pub mod facets;
 pub(crate) mod fault;
+mod index;
+pub mod intent;
+pub mod labelling;
+pub mod layout;
 pub mod matching;
+mod operation;
+pub mod predicate;
+pub mod review;
+mod risk;
 pub mod rule;
+pub mod schema;
 pub mod set;
 pub mod syntax;
 pub(crate) mod yaml;
 
 pub use ambiguous::{Ambiguity, Known};
+pub use arguments::{ArgumentCheck, ArgumentFault};
+pub use asked::{Asked, Found};
+pub use condition::{Condition, Constraint};
 pub use conflicts::{Conflict, Side};
-pub use rule::{Classification, Predicate, Rule, RuleAction, Sought, Test, ToolPattern};
+pub use expression::{Expression, ExpressionFault};
+pub use intent::{Boundary, ReValidation};
+pub use labelling::{Declared, Labelling};
+pub use predicate::{Predicate, Sought, Test};
+pub use risk::{RiskAction, RiskLimit};
+pub use rule::{Classification, Rule, RuleAction, ToolPattern, Waiting};
+pub use schema::{ArgumentSchema, SchemaBreak, SchemaFault};
 pub use set::PolicySet;
 pub use syntax::{Fault, load};

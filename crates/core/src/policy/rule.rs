@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::decision::{Approvers, PolicyRef};
+use super::condition::Condition;
+use super::predicate::Predicate;
+use crate::decision::{Approvers, Escalation, OnTimeout, PolicyRef, RiskLevel};
 use crate::edits::Edits;
-use crate::facts::Fact;
 use crate::names::RuleId;
 use crate::time::Span;
 
-/// One rule. It holds when all its predicates hold.
+/// One rule. It holds when all its predicates and conditions hold.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// Unique in its set.
@@ -21,10 +21,12 @@ pub struct Rule {
     pub policy: PolicyRef,
     /// Which tools it speaks of; empty = all.
     pub tools: Vec<ToolPattern>,
-    /// Which operations (the tools as their servers name them); empty = all.
+    /// Which operations: the tools as their servers name them, or what a call of the tool does; empty = all.
     pub operations: Vec<String>,
-    /// What else must hold.
+    /// Which facts must be how.
     pub predicates: Vec<Predicate>,
+    /// What else must hold.
+    pub conditions: Vec<Condition>,
     /// What then happens; `None` for a rule that only writes context.
     pub action: Option<RuleAction>,
     /// What kind of rule it is.
@@ -33,8 +35,14 @@ pub struct Rule {
     pub priority: i64,
     /// Why, for people and models.
     pub reason: Option<Arc<str>>,
-    /// How long a wait that it causes may last.
-    pub timeout: Option<Span>,
+    /// Who is asked where its denial or deferral becomes a question; what a STEP_UP asks stands in its action.
+    pub approvers: Option<Approvers>,
+    /// The least confidence, in basis points, with which its facts must be known for it to be told.
+    pub threshold: Option<u32>,
+    /// How dangerous its author thinks the action is, for the people who are asked.
+    pub risk_level: Option<RiskLevel>,
+    /// How a wait that it causes ends.
+    pub wait: Waiting,
     /// What it writes into the session's context when the action runs.
     pub sets: BTreeMap<Arc<str>, Value>,
 }
@@ -86,80 +94,13 @@ pub struct ToolPattern(
     pub String,
 );
 
-/// One test of one fact.
-#[derive(Clone, Debug)]
-pub struct Predicate {
-    /// Which fact.
-    pub fact: Fact,
-    /// What is asked of it.
-    pub test: Test,
-}
-
-/// What can be asked of a fact.
-#[derive(Clone, Debug)]
-pub enum Test {
-    /// Equal to this (numbers by value). On a set: holds it.
-    Eq(Value),
-    /// Not equal.
-    Ne(Value),
-    /// A number above this.
-    Gt(serde_json::Number),
-    /// A number at or above this.
-    Gte(serde_json::Number),
-    /// A number below this.
-    Lt(serde_json::Number),
-    /// A number at or below this.
-    Lte(serde_json::Number),
-    /// Equal to one of these. On a set: holds one of them.
-    In(Vec<Value>),
-    /// A text with one of these in it, or a list or set that holds one of them.
-    Contains(Sought),
-    /// A text that this linear-time expression finds a match in.
-    Matches(Regex),
-    /// An address or URL whose domain is (or is not) outside the organisation's own.
-    External(bool),
-    /// Whether the fact is there at all. Never Unknown.
-    Exists(bool),
-}
-
-/// What `contains` looks for. Rules that restrict look for texts in any case of letters, ALLOW exactly.
-#[derive(Clone, Debug)]
-pub struct Sought {
-    values: Vec<Value>,
-    /// Finds any of the texts in linear time, whatever their case; `None` when none is a text.
-    any_case: Option<Regex>,
-}
-
-impl Sought {
-    /// Prepares the search.
-    ///
-    /// # Errors
-    /// The texts are too long together.
-    pub fn new(values: Vec<Value>) -> Result<Self, regex::Error> {
-        let texts: Vec<String> = values.iter().filter_map(Value::as_str).map(regex::escape).collect();
-        let any_case =
-            if texts.is_empty() { None } else { Some(compile(&format!("(?i:{})", texts.join("|")))?) };
-        Ok(Self { values, any_case })
-    }
-
-    /// What is looked for.
-    #[must_use]
-    pub fn values(&self) -> &[Value] {
-        &self.values
-    }
-
-    /// Whether `text` has one of the texts in it; `None` when no text is looked for.
-    #[must_use]
-    pub fn within(&self, text: &str, any_case: bool) -> Option<bool> {
-        let expression = self.any_case.as_ref()?;
-        let exactly = |wanted: &Value| wanted.as_str().is_some_and(|wanted| text.contains(wanted));
-        Some(if any_case { expression.is_match(text) } else { self.values.iter().any(exactly) })
-    }
-}
-
-/// An expression of bounded size, searched in linear time.
-pub(super) fn compile(expression: &str) -> Result<Regex, regex::Error> {
-    const COMPILED: usize = 1 << 20;
-    const NESTED: u32 = 50;
-    RegexBuilder::new(expression).size_limit(COMPILED).dfa_size_limit(COMPILED).nest_limit(NESTED).build()
+/// How a wait ends that nobody ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How long it may last.
+    pub timeout: Option<Span>,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+    /// Who is asked too, after a while.
+    pub escalation: Option<Escalation>,
 }

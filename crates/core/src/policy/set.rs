@@ -1,14 +1,21 @@
 //! The rules in force: whole files, one digest, an index by tool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::arguments::ArgumentCheck;
 use super::fault::{Fault, Faults, Place, shown};
+use super::index::Index;
+use super::intent::{Boundary, ReValidation};
+use super::labelling::Labelling;
+use super::risk::{self, RiskLimit};
 use super::rule::{Classification, Rule};
 use super::syntax::{self, File, Located, WrittenDefault};
+use crate::decide::Question;
 use crate::decision::{Decision, PolicyRef};
 use crate::detect::Level;
 use crate::names::{RuleId, ToolName};
+use crate::session::CounterDefinition;
 
 /// A set of policy files that loaded as a whole.
 #[derive(Clone, Debug)]
@@ -23,6 +30,13 @@ pub struct PolicySet {
     reference: PolicyRef,
     internal_domains: Vec<Arc<str>>,
     unclassified: Level,
+    risk_limits: Vec<RiskLimit>,
+    labelling: Labelling,
+    counters: Vec<CounterDefinition>,
+    argument_checks: Vec<ArgumentCheck>,
+    boundaries: Vec<Boundary>,
+    re_validations: Vec<ReValidation>,
+    warnings: Vec<Fault>,
     files: Vec<(Arc<str>, PolicyRef)>,
 }
 
@@ -37,13 +51,25 @@ pub(super) struct Written {
 }
 
 impl PolicySet {
-    /// Loads files (name, content) as one set. Names are best relative to the policy folder, so that the same
+    /// Loads files (name, content) as one set that writes its default itself; see [`Self::assemble_with`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them or with their being together; nothing is used then. No file
+    /// at all is an error too.
+    pub fn assemble(files: Vec<(String, Vec<u8>)>) -> Result<Self, Vec<Fault>> {
+        Self::assemble_with(files, None)
+    }
+
+    /// Loads files (name, content) as one set. `otherwise` is the default of a set in which no file writes one. Names are best relative to the policy folder, so that the same
     /// policy has the same digest everywhere. The order of `files` does not matter.
     ///
     /// # Errors
     /// Everything that is wrong with any of them or with their being together; nothing is used then. No file
     /// at all is an error too.
-    pub fn assemble(mut files: Vec<(String, Vec<u8>)>) -> Result<Self, Vec<Fault>> {
+    pub fn assemble_with(
+        mut files: Vec<(String, Vec<u8>)>,
+        otherwise: Option<Decision>,
+    ) -> Result<Self, Vec<Fault>> {
         files.sort();
         if files.is_empty() {
             return Err(whole("policies", "there is no policy file", "a set has at least one file"));
@@ -59,7 +85,8 @@ impl PolicySet {
         let all_read = read.iter().all(Option::is_some);
         let read: Vec<File> = read.into_iter().flatten().collect();
         faults.extend(repeated_ids(&read));
-        let default = written_default(&read, all_read, &mut faults);
+        faults.extend(unknown_counters(&read));
+        let default = written_default(&read, all_read, otherwise, &mut faults);
         match default {
             Some((default, file)) if faults.is_empty() => Ok(Self::join(&files, read, default, file)),
             _ => {
@@ -79,7 +106,14 @@ impl PolicySet {
     /// are `No` for it. Costs what it returns, not what the set holds.
     #[must_use]
     pub fn rules_about(&self, tool: &ToolName) -> Vec<&Rule> {
-        self.index.find(tool).into_iter().filter_map(|at| self.rules.get(at)).collect()
+        self.index.about(tool).into_iter().filter_map(|at| self.rules.get(at)).collect()
+    }
+
+    /// Those of them that may be anything but `No` for this action, in the same order; the names of facts that had to be
+    /// read are added to `read`. Costs little more than it returns.
+    #[must_use]
+    pub fn rules_for(&self, q: &Question<'_>, read: &mut BTreeSet<Arc<str>>) -> Vec<&Rule> {
+        self.index.candidates(q, read).into_iter().filter_map(|at| self.rules.get(at)).collect()
     }
 
     /// Whether a forbidding rule holds for every call of this tool, whatever its arguments and context.
@@ -88,6 +122,8 @@ impl PolicySet {
         self.rules_about(tool).into_iter().any(|rule| {
             rule.classification == Classification::Forbidden
                 && rule.predicates.is_empty()
+                && rule.conditions.is_empty()
+                && (rule.operations.is_empty() || rule.operations.iter().any(|op| op == tool.tool()))
                 && rule.concerns(tool)
         })
     }
@@ -136,6 +172,48 @@ impl PolicySet {
         self.unclassified
     }
 
+    /// The limits on the compositional risk, one a file at most; the strictest first (`R3.order`).
+    #[must_use]
+    pub fn risk_limits(&self) -> &[RiskLimit] {
+        &self.risk_limits
+    }
+
+    /// What all files together say of data by its source and by patterns.
+    #[must_use]
+    pub const fn labelling(&self) -> &Labelling {
+        &self.labelling
+    }
+
+    /// What actions are counted for.
+    #[must_use]
+    pub fn counters(&self) -> &[CounterDefinition] {
+        &self.counters
+    }
+
+    /// What arguments are held against, in the order of files.
+    #[must_use]
+    pub fn argument_checks(&self) -> &[ArgumentCheck] {
+        &self.argument_checks
+    }
+
+    /// What belongs to which declared intent.
+    #[must_use]
+    pub fn boundaries(&self) -> &[Boundary] {
+        &self.boundaries
+    }
+
+    /// How often a person confirms a session, as each file says it.
+    #[must_use]
+    pub fn re_validations(&self) -> &[ReValidation] {
+        &self.re_validations
+    }
+
+    /// What is no error in any of the files and may still not be meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
+    }
+
     /// Every rule with where it is written, in the order of [`Self::rules`].
     pub(super) fn located(&self) -> impl Iterator<Item = (&Rule, &Written)> {
         self.rules.iter().zip(&self.written)
@@ -152,14 +230,30 @@ impl PolicySet {
         internal_domains.dedup();
         let unclassified =
             read.iter().filter_map(|file| file.unclassified).max().unwrap_or(Level::Restricted);
-        let (mut rules, mut written) = (Vec::new(), Vec::new());
-        for file in read {
+        let (mut rules, mut written, mut risk_limits) = (Vec::new(), Vec::new(), Vec::new());
+        let mut labelling = Labelling::default();
+        let (mut boundaries, mut re_validations, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut counters: Vec<CounterDefinition> = Vec::new();
+        let mut argument_checks = Vec::new();
+        for mut file in read {
+            boundaries.append(&mut file.boundaries);
+            re_validations.extend(file.re_validation.take());
+            counters.append(&mut file.counters);
+            argument_checks.append(&mut file.argument_checks);
+            warnings.append(&mut file.warnings);
+            labelling.sources.append(&mut file.labelling.sources);
+            labelling.patterns.append(&mut file.labelling.patterns);
+            risk_limits.extend(file.risk_limit.take().map(|mut limit| {
+                limit.policy.digest = Arc::clone(&digest);
+                limit
+            }));
             for Located { mut rule, at, names } in file.rules {
                 rule.policy.digest = Arc::clone(&digest);
                 rules.push(rule);
                 written.push(Written { file: Arc::clone(&file.name), at, names });
             }
         }
+        risk::sort(&mut risk_limits);
         Self {
             by_id: rules.iter().enumerate().map(|(at, rule)| (rule.id.clone(), at)).collect(),
             index: Index::of(&rules),
@@ -170,45 +264,15 @@ impl PolicySet {
             reference: PolicyRef { digest, ..by },
             internal_domains,
             unclassified,
+            risk_limits,
+            labelling,
+            counters,
+            argument_checks,
+            boundaries,
+            re_validations,
+            warnings,
             files: names,
         }
-    }
-}
-
-/// Rules by the names that they are written for.
-#[derive(Clone, Debug, Default)]
-struct Index {
-    by_name: BTreeMap<Box<str>, Vec<usize>>,
-    of_all: Vec<usize>,
-}
-
-impl Index {
-    fn of(rules: &[Rule]) -> Self {
-        let mut index = Self::default();
-        for (at, rule) in rules.iter().enumerate() {
-            let tools = rule.tools.iter().map(|pattern| pattern.0.as_str());
-            let operations = rule.operations.iter().map(String::as_str).filter(|_| rule.tools.is_empty());
-            let mut named = false;
-            for name in tools.chain(operations) {
-                index.by_name.entry(name.into()).or_default().push(at);
-                named = true;
-            }
-            if !named {
-                index.of_all.push(at);
-            }
-        }
-        index
-    }
-
-    fn find(&self, tool: &ToolName) -> Vec<usize> {
-        let full = tool.to_string();
-        let mut found = self.of_all.clone();
-        for name in [tool.upstream(), tool.tool(), &full] {
-            found.extend(self.by_name.get(name).into_iter().flatten());
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
     }
 }
 
@@ -249,10 +313,31 @@ fn repeated_ids(read: &[File]) -> Vec<Fault> {
     faults
 }
 
+/// Sums of counters that no file defines: they would never be known.
+fn unknown_counters(read: &[File]) -> Vec<Fault> {
+    let defined: BTreeSet<&str> =
+        read.iter().flat_map(|file| &file.counters).map(|counter| &*counter.name).collect();
+    let mut faults = Vec::new();
+    for file in read {
+        let mut of_file = Faults::of(Arc::clone(&file.name));
+        for located in &file.rules {
+            let sums = located.rule.facts().filter_map(|fact| fact.name().split_once(".sums."));
+            for (_, counter) in sums.filter(|(_, counter)| !defined.contains(counter)) {
+                let message =
+                    format!("the rule reads the sums of a counter {}, which no file defines", shown(counter));
+                of_file.add_with_hint(located.at, message, "define it under `counters`");
+            }
+        }
+        faults.extend(of_file.into_sorted());
+    }
+    faults
+}
+
 /// The default that all files which write one agree on, and the policy of the first of them.
 fn written_default(
     read: &[File],
     all_read: bool,
+    otherwise: Option<Decision>,
     faults: &mut Vec<Fault>,
 ) -> Option<(WrittenDefault, PolicyRef)> {
     let mut found: Option<(&WrittenDefault, &File)> = None;
@@ -272,6 +357,10 @@ fn written_default(
             }
             Some(_) => {}
         }
+    }
+    if let (None, Some(decision), Some(file)) = (found, otherwise, read.first()) {
+        let written = WrittenDefault { decision, reason: None, at: Place::WHOLE };
+        return (!read.iter().any(|file| file.has_default)).then(|| (written, file.policy.clone()));
     }
     if all_read && !read.iter().any(|file| file.has_default) {
         let file = read.first().map_or("policies", |file| &file.name);

@@ -125,7 +125,8 @@ pub(crate) fn parse(bytes: &[u8], faults: &mut Faults) -> Option<Node> {
     builder.root
 }
 
-fn options() -> Options {
+/// How policies are read.
+pub(super) fn options() -> Options {
     let mut options = Options::default();
     options.disallow_directives = true;
     options.set_emit_comments(false);

@@ -4,8 +4,12 @@
 //! |---|---|---|
 //! | permitted actions by tool | 512 tools | the rest is counted together; facts about tools that are not kept are missing |
 //! | labels | 256 | the set of labels is missing; levels and injection cues go on counting |
-//! | given facts | 256 | stale ones go first, then new names are not taken in: they are missing |
+//! | given facts | 256 names, 8 sources each | stale ones go first, then new names are not taken in: they are missing; so is a fact with more sources |
 //! | parties reached | 256 | the set of parties is missing |
+//! | permitted actions one by one | 1,000 | the oldest is dropped; a `sequence` that reaches for it is Unknown |
+//! | tools whose moments are kept | 512 | rates of named tools are missing while one of the rest lies in their window |
+//! | moments of a tool's actions, or of a counter's amounts | 128 spans of time | a window may tell too much, never too little |
+//! | sums of counters | 64 | those of the rest are missing |
 //! | actions whose outcome is unknown | 256 | the oldest is let go; a late report about it is refused |
 //!
 //! One law holds for all of them: **compaction makes no fact safer** (`R2.bounded`). A fact stays what it is,
@@ -16,7 +20,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::context::GivenFact;
 use crate::depend::names_tool;
 use crate::names::ToolName;
 
@@ -34,11 +37,23 @@ pub struct ContextLimits {
     pub entities: usize,
     /// Actions whose outcome is unknown and may still be reported.
     pub unknown: usize,
+    /// Permitted actions that are kept one by one.
+    pub history: usize,
+    /// Counters that are summed up.
+    pub counters: usize,
 }
 
 impl Default for ContextLimits {
     fn default() -> Self {
-        Self { tools: 512, labels: 256, facts: 256, entities: 256, unknown: 256 }
+        Self {
+            tools: 512,
+            labels: 256,
+            facts: 256,
+            entities: 256,
+            unknown: 256,
+            history: 1_000,
+            counters: 64,
+        }
     }
 }
 
@@ -62,6 +77,27 @@ impl Tally {
             self.other = self.other.saturating_add(1);
             self.dotted |= tool.upstream().contains('.') || tool.tool().contains('.');
         }
+    }
+
+    /// Takes uses in that were counted elsewhere.
+    pub(crate) fn take(&mut self, uses: &[(ToolName, u64)], other: u64, dotted: bool, limit: usize) {
+        for (tool, times) in uses {
+            if let Some(known) = self.kept.get_mut(tool) {
+                *known = known.saturating_add(*times);
+            } else if self.kept.len() < limit {
+                self.kept.insert(tool.clone(), *times);
+            } else {
+                self.other = self.other.saturating_add(*times);
+                self.dotted |= tool.upstream().contains('.') || tool.tool().contains('.');
+            }
+        }
+        self.other = self.other.saturating_add(other);
+        self.dotted |= dotted;
+    }
+
+    /// Whether a tool that is not kept has a dot in its name.
+    pub(crate) const fn dotted(&self) -> bool {
+        self.dotted
     }
 
     /// Uses of the tools that are kept.
@@ -113,37 +149,10 @@ impl Labels {
     pub(crate) const fn complete(&self) -> bool {
         !self.incomplete
     }
-}
 
-/// Facts that somebody gave or a rule wrote, of a bounded number of names.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Given {
-    facts: BTreeMap<Arc<str>, GivenFact>,
-    incomplete: bool,
-}
-
-impl Given {
-    /// Takes a fact in; a name that is there already is always overwritten.
-    pub(crate) fn insert(&mut self, name: &Arc<str>, fact: GivenFact, limit: usize) {
-        if self.facts.len() >= limit && !self.facts.contains_key(name) {
-            let now = fact.at;
-            // A stale fact is a missing fact, whether it is kept or not.
-            self.facts.retain(|_, kept| kept.valid_until.is_none_or(|until| until > now));
-        }
-        if self.facts.len() < limit || self.facts.contains_key(name) {
-            self.facts.insert(Arc::clone(name), fact);
-        } else {
-            self.incomplete = true;
-        }
-    }
-
-    pub(crate) const fn all(&self) -> &BTreeMap<Arc<str>, GivenFact> {
-        &self.facts
-    }
-
-    /// Whether a fact of this name may have been given and not kept.
-    pub(crate) fn may_have_dropped(&self, name: &str) -> bool {
-        self.incomplete && !self.facts.contains_key(name)
+    /// There were more than anybody can tell.
+    pub(crate) fn lose(&mut self) {
+        self.incomplete = true;
     }
 }
 

@@ -5,12 +5,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::compact::{ContextLimits, Given, Labels, Tally, oldest_beyond};
+use super::compact::{ContextLimits, Labels, Tally, oldest_beyond};
 use super::entry::{Entry, Intent, Opened, Status, What};
+use super::given::{FactState, Given, GivenFact, Statements};
+use super::history::{History, Kept};
+use super::linked::{Foreign, Linked};
 use super::principal::Change;
+use super::sequence::Past;
 use super::signals::{Signals, refuses, waits_for_context};
+use super::step::Before;
+use super::usage::{Usage, UsageLimits};
 use crate::action::{Action, Effect};
 use crate::decision::{Decision, Ruling};
+use crate::drift::Embedding;
 use crate::identity::Identity;
 use crate::lifecycle::{End, Input, Lifecycle, Limits, Output, State, Transition};
 use crate::names::{ActionId, ToolName};
@@ -37,22 +44,17 @@ pub struct Context {
     seen: Seen,
     /// What entries add up to.
     signals: Signals,
+    /// What third parties' texts named.
+    named: Foreign,
+    /// What was permitted lately, one by one.
+    history: History,
+    /// How much was permitted.
+    usage: Usage,
+    /// What was measured of the action that comes next.
+    measured: Option<(ActionId, Embedding)>,
     limits: Limits,
     bounds: ContextLimits,
     last: Time,
-}
-
-/// A fact somebody gave, or a rule wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenFact {
-    /// Its value.
-    pub value: Value,
-    /// Who gave it.
-    pub giver: Arc<str>,
-    /// When.
-    pub at: Time,
-    /// From this moment it is missing again; `None` = as long as the session.
-    pub valid_until: Option<Time>,
 }
 
 /// An action that the session still has to do with.
@@ -66,6 +68,10 @@ pub struct Tracked {
     pub identity: Arc<Identity>,
     /// The latest ruling.
     pub ruling: Arc<Ruling>,
+    /// What an embedding model said of it, as recorded before its first ruling.
+    pub embedding: Option<Embedding>,
+    /// Whether its arguments are known, not erased.
+    pub readable: bool,
     /// Where it stands.
     pub life: Lifecycle,
 }
@@ -100,6 +106,10 @@ impl Context {
             denied: 0,
             seen,
             signals,
+            named: Foreign::default(),
+            history: History::default(),
+            usage: Usage::default(),
+            measured: None,
             limits,
             bounds,
             last: at,
@@ -123,8 +133,8 @@ impl Context {
                 if entry.erased {
                     self.signals.forgot_arguments();
                 }
-                let change = self.note(action, transition, false);
-                self.track(action, identity, transition);
+                let change = self.note(action, transition, Before::nothing(entry.erased));
+                self.track(action, identity, transition, !entry.erased);
                 self.replay_transition(&action.id, transition, entry.at)?;
                 Ok(change)
             }
@@ -138,8 +148,8 @@ impl Context {
             What::Moved { action, transition } => {
                 let tracked = self.tracked.get(action);
                 let tracked = tracked.ok_or_else(|| Inconsistent(format!("action {action} is not known")))?;
-                let (known, waited) = (Arc::clone(&tracked.action), waits_for_context(tracked.life.state()));
-                let change = self.note(&known, transition, waited);
+                let (known, before) = (Arc::clone(&tracked.action), Before::of(tracked, entry.erased));
+                let change = self.note(&known, transition, before);
                 self.replay_transition(action, transition, entry.at)?;
                 Ok(change)
             }
@@ -167,14 +177,11 @@ impl Context {
                 self.signals.turn();
                 Ok(Change::default())
             }
-            What::Facts { facts, giver, valid_until } => {
-                for (name, value) in facts {
-                    let fact = GivenFact {
-                        value: value.clone(),
-                        giver: Arc::clone(giver),
-                        at,
-                        valid_until: Some(*valid_until),
-                    };
+            What::Facts { facts, erased, giver, source, valid_until } => {
+                let values = facts.iter().map(|(name, value)| (name, Some(value.clone())));
+                for (name, value) in values.chain(erased.iter().map(|name| (name, None))) {
+                    let (giver, source) = (Arc::clone(giver), source.clone());
+                    let fact = GivenFact { value, giver, source, at, valid_until: Some(*valid_until) };
                     self.facts.insert(name, fact, self.bounds.facts);
                 }
                 Ok(Change::default())
@@ -183,8 +190,14 @@ impl Context {
                 if let Some(text) = text {
                     self.seen.notice(text);
                 }
+                let past = self.signals.past().clone();
                 self.signals.saw_notice(source);
-                Ok(self.see(labels))
+                let change = Change { foreign: self.seen.newly_named(), ..self.see(labels) };
+                Ok(self.shared(&past, change))
+            }
+            What::Measured { action, embedding } => {
+                self.measured = embedding.clone().map(|embedding| (action.clone(), embedding));
+                Ok(Change::default())
             }
             What::Submitted { .. } | What::Moved { .. } => {
                 Err(Inconsistent("an action's step was applied as something else".into()))
@@ -196,7 +209,7 @@ impl Context {
     /// whatever is decided next sees it; if its record fails, the whole context is rebuilt from the ledger.
     pub fn handle(&mut self, id: &ActionId, input: Input, now: Time) -> (Output, Change) {
         let Some(tracked) = self.tracked.get_mut(id) else { return (Output::Misplaced, Change::default()) };
-        let waited = waits_for_context(tracked.life.state());
+        let before = Before::of(tracked, false);
         let life = std::mem::replace(&mut tracked.life, Lifecycle::new(self.limits));
         let (life, output) = life.handle(&tracked.action, input, now);
         tracked.life = life;
@@ -204,7 +217,7 @@ impl Context {
             let action = Arc::clone(&tracked.action);
             self.last = self.last.max(now);
             self.remember_ruling(id, transition);
-            self.note(&action, transition, waited)
+            self.note(&action, transition, before)
         } else {
             self.forget_if_over(id);
             Change::default()
@@ -223,17 +236,27 @@ impl Context {
         if self.tracked.contains_key(&action.id) {
             return (Output::Misplaced, Change::default());
         }
-        self.track(action, identity, &Transition::Ruled(Arc::clone(&ruling)));
+        self.track(action, identity, &Transition::Ruled(Arc::clone(&ruling)), true);
         self.handle(&action.id, Input::Ruled(ruling), now)
     }
 
-    fn track(&mut self, action: &Arc<Action>, identity: &Arc<Identity>, transition: &Transition) {
+    fn track(
+        &mut self,
+        action: &Arc<Action>,
+        identity: &Arc<Identity>,
+        transition: &Transition,
+        readable: bool,
+    ) {
         let Transition::Ruled(ruling) = transition else { return };
+        let embedding =
+            self.measured.take().filter(|(measured, _)| *measured == action.id).map(|(_, said)| said);
         let tracked = Tracked {
+            embedding,
             number: self.submitted,
             action: Arc::clone(action),
             identity: Arc::clone(identity),
             ruling: Arc::clone(ruling),
+            readable,
             life: Lifecycle::new(self.limits),
         };
         self.submitted += 1;
@@ -279,20 +302,36 @@ impl Context {
         let numbered: Vec<_> = unknown.map(|t| (t.number, t.action.id.clone())).collect();
         for id in oldest_beyond(numbered, self.bounds.unknown) {
             self.tracked.remove(&id);
+            self.history.let_go(&id);
             self.let_go += 1;
         }
     }
 
-    /// What a transition changes in what rules read. `waited`: the action waited for context until now.
-    fn note(&mut self, action: &Action, transition: &Transition, waited: bool) -> Change {
-        if waited {
+    /// What a transition changes in what rules read.
+    fn note(&mut self, action: &Action, transition: &Transition, before: Before) -> Change {
+        let past = self.signals.past().clone();
+        let change = self.noted(action, transition, before);
+        self.shared(&past, change)
+    }
+
+    /// The change, with what linked sessions are to know of it.
+    fn shared(&mut self, past: &Past, change: Change) -> Change {
+        self.named.add(&change.foreign);
+        Change { linked: self.signals.past().since(past), ..change }
+    }
+
+    fn noted(&mut self, action: &Action, transition: &Transition, before: Before) -> Change {
+        if before.waited {
             self.signals.waited(transition);
         }
         if refuses(transition) {
             self.signals.refused(action);
         }
         match transition {
-            Transition::Ruled(ruling) if ruling.decision == Decision::Allow => self.permitted(action, ruling),
+            Transition::Ruled(ruling) if ruling.decision == Decision::Allow => {
+                self.signals.confirmed(before.approved);
+                self.permitted(action, ruling, before.readable && !before.erased)
+            }
             Transition::Ruled(ruling) | Transition::Resolved(ruling) if ruling.decision == Decision::Deny => {
                 self.denied += 1;
                 Change::default()
@@ -306,16 +345,30 @@ impl Context {
                     }
                 }
                 self.signals.saw_outcome(action, outcome);
+                let corrected = self.history.settled(&action.id, outcome, before.erased);
+                let limits = self.usage_limits();
+                corrected.iter().for_each(|correction| self.usage.corrected(correction, limits));
                 let foreign = self.seen.newly_named();
-                Change { foreign, ..self.see(&outcome.labels) }
+                Change { foreign, corrected, ..self.see(&outcome.labels) }
             }
             _ => Change::default(),
         }
     }
 
-    fn permitted(&mut self, action: &Action, ruling: &Ruling) -> Change {
-        self.signals.permitted(action, &self.actions, self.last, &self.bounds);
+    const fn usage_limits(&self) -> UsageLimits {
+        UsageLimits { tools: self.bounds.tools, counters: self.bounds.counters }
+    }
+
+    fn permitted(&mut self, action: &Action, ruling: &Ruling, readable: bool) -> Change {
+        let embedding = self.embedding(&action.id).cloned();
+        self.signals.permitted(action, embedding.as_ref(), &self.actions, self.last, &self.bounds);
         self.actions.count(&action.tool, self.bounds.tools);
+        let at = self.last;
+        // The name that is kept anyway is kept once.
+        let tool = self.actions.kept().get_key_value(&action.tool).map_or(&action.tool, |(kept, _)| kept);
+        self.history.permitted(action, ruling, Kept { tool, readable, at }, self.bounds.history);
+        let limits = self.usage_limits();
+        self.usage.permitted(tool, &ruling.counted, Some(at), limits);
         if action.contract.effect != Effect::Read {
             // What a ruling takes is taken when it is appended.
             let origins = assess(action, &self.seen);
@@ -324,6 +377,8 @@ impl Context {
         }
         let mut change = self.set(&ruling.sets);
         change.permitted = Some(action.tool.clone());
+        change.at = Some(at);
+        change.counted = ruling.counted.clone();
         change
     }
 
@@ -344,8 +399,9 @@ impl Context {
                 change.labels.extend(self.see(&labels).labels);
             } else {
                 let fact = GivenFact {
-                    value: value.clone(),
+                    value: Some(value.clone()),
                     giver: "policy".into(),
+                    source: None,
                     at: self.last,
                     valid_until: None,
                 };
@@ -388,16 +444,49 @@ impl Context {
         &self.signals
     }
 
+    /// The latest permitted actions, one by one.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How much was permitted: rates and sums.
+    #[must_use]
+    pub const fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// What the session hands on when it delegates, of its own: everything that restricts.
+    #[must_use]
+    pub fn handed_on(&self) -> Change {
+        let linked = Linked {
+            uses: self.actions.kept().iter().map(|(tool, times)| (tool.clone(), *times)).collect(),
+            other: self.actions.other(),
+            dotted: self.actions.dotted(),
+            more_labels: !self.labels.complete(),
+            more_foreign: self.named.full(),
+            ..self.signals.past().since(&Past::default())
+        };
+        let labels = self.labels.set().iter().cloned().chain(self.signals.telling());
+        Change { labels: labels.collect(), foreign: self.named.all().clone(), linked, ..Change::default() }
+    }
+
     /// Where values come from, as far as the session has seen.
     #[must_use]
     pub const fn seen(&self) -> &Seen {
         &self.seen
     }
 
-    /// The fact of this name, stale ones included.
+    /// How the given fact of this name stands.
     #[must_use]
-    pub fn fact(&self, name: &str) -> Option<&GivenFact> {
-        self.facts.all().get(name)
+    pub fn fact(&self, name: &str, now: Time) -> FactState<'_> {
+        self.facts.state(name, now)
+    }
+
+    /// Whether sources of a fact that disagreed at the earlier moment do not any more.
+    #[must_use]
+    pub fn facts_settled(&self, earlier: Time, now: Time) -> bool {
+        self.facts.settled(earlier, now)
     }
 
     /// Whether a fact of this name may have been given and not kept.
@@ -406,9 +495,9 @@ impl Context {
         self.facts.may_have_dropped(name)
     }
 
-    /// All given facts that are kept.
+    /// What is said about given facts, as far as it is kept.
     #[must_use]
-    pub const fn facts(&self) -> &BTreeMap<Arc<str>, GivenFact> {
+    pub const fn facts(&self) -> &BTreeMap<Arc<str>, Statements> {
         self.facts.all()
     }
 
@@ -428,6 +517,13 @@ impl Context {
     #[must_use]
     pub const fn let_go(&self) -> u64 {
         self.let_go
+    }
+
+    /// What an embedding model said of an action that is not over, or comes next; `None` where none was asked.
+    #[must_use]
+    pub fn embedding(&self, id: &ActionId) -> Option<&Embedding> {
+        let next = self.measured.as_ref().filter(|(measured, _)| measured == id).map(|(_, said)| said);
+        next.or_else(|| self.find(id)?.embedding.as_ref())
     }
 
     /// Actions other than this one that wait for context.

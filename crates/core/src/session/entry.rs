@@ -6,10 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::linked::Delegated;
 use crate::action::Action;
+use crate::drift::Embedding;
 use crate::identity::Identity;
 use crate::lifecycle::Transition;
-use crate::names::{ActionId, SessionId};
+use crate::names::{ActionId, Chain, SessionId};
 use crate::time::Time;
 
 /// One thing that happened.
@@ -39,8 +41,12 @@ pub enum What {
     Facts {
         /// By name.
         facts: BTreeMap<Arc<str>, Value>,
+        /// Names of those whose values were erased since.
+        erased: BTreeSet<Arc<str>>,
         /// Who gave them.
         giver: Arc<str>,
+        /// Where the giver has them from; `None` = from itself.
+        source: Option<Arc<str>>,
         /// From this moment they are missing again.
         valid_until: Time,
     },
@@ -59,6 +65,13 @@ pub enum What {
         action: ActionId,
         /// How.
         transition: Transition,
+    },
+    /// How far an action lies from the request was measured, right before it was ruled on for the first time.
+    Measured {
+        /// Which action.
+        action: ActionId,
+        /// What an embedding model said; `None` where none was asked.
+        embedding: Option<Embedding>,
     },
     /// Something other than an outcome reached the agent (a tool list, a notice).
     Observed {
@@ -90,6 +103,16 @@ pub struct Opened {
     pub request: Option<Arc<str>>,
     /// What the request covers and leaves out, where a host said so.
     pub intent: Option<Intent>,
+    /// By whom it was delegated, where a host said so.
+    pub delegated: Option<Delegated>,
+}
+
+impl Opened {
+    /// The chain of what sessions linked with this one by delegation share; empty as long as none is.
+    #[must_use]
+    pub fn tree(&self) -> Chain {
+        Chain::Delegation(self.delegated.as_ref().map_or(&self.session, |delegated| &delegated.root).clone())
+    }
 }
 
 /// Tools that a request covers or leaves out: `upstream.tool`, `upstream`, or a bare tool name.

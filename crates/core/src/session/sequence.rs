@@ -3,14 +3,18 @@
 //! [`PAIRS`] is the whole list. A pair is complete when something of its first kind happened earlier in the session,
 //! however long ago, and the action in question has one of its effects. An action whose effect nobody declared has all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
+use super::linked::{Linked, Refused};
 use crate::action::{Action, Effect};
 use crate::contract::{Store, Writer};
 use crate::names::ToolName;
 
 /// What may stand before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Before {
     /// Data labelled SECRET, CREDENTIAL or RESTRICTED reached the agent.
     Secret,
@@ -134,10 +138,44 @@ impl Past {
     }
 
     pub(crate) fn refused(&mut self, action: &Action) {
-        let known = self.refused.entry(action.contract.effect).or_insert_with(|| Some(action.tool.clone()));
-        if known.as_ref().is_some_and(|tool| *tool != action.tool) {
+        self.was_refused(action.contract.effect, Some(&action.tool));
+    }
+
+    fn was_refused(&mut self, effect: Effect, tool: Option<&ToolName>) {
+        let known = self.refused.entry(effect).or_insert_with(|| tool.cloned());
+        if known.as_ref() != tool {
             *known = None;
         }
+    }
+
+    /// What is here and was not in an earlier one: what linked sessions are to know.
+    pub(crate) fn since(&self, earlier: &Self) -> Linked {
+        let before = self.kinds().difference(&earlier.kinds()).copied().collect();
+        let fresh = self.refused.iter().filter(|(effect, tool)| earlier.refused.get(effect) != Some(tool));
+        let refused = fresh.map(|(effect, tool)| Refused { effect: *effect, tool: tool.clone() }).collect();
+        Linked { before, refused, ..Linked::default() }
+    }
+
+    /// Takes in what a linked session tells.
+    pub(crate) fn take(&mut self, before: &BTreeSet<Before>, refused: &[Refused]) {
+        let has = |kind| before.contains(&kind);
+        self.secret |= has(Before::Secret);
+        self.sensitive |= has(Before::Sensitive);
+        self.cue |= has(Before::Cue);
+        self.untrusted |= has(Before::Untrusted);
+        self.credential |= has(Before::Credential);
+        refused.iter().for_each(|one| self.was_refused(one.effect, one.tool.as_ref()));
+    }
+
+    fn kinds(&self) -> BTreeSet<Before> {
+        let all = [
+            (self.secret, Before::Secret),
+            (self.sensitive, Before::Sensitive),
+            (self.cue, Before::Cue),
+            (self.untrusted, Before::Untrusted),
+            (self.credential, Before::Credential),
+        ];
+        all.into_iter().filter_map(|(is, kind)| is.then_some(kind)).collect()
     }
 
     /// The weight of the heaviest pair that this action completes; 0 where it completes none.

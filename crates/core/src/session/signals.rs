@@ -10,16 +10,19 @@
 //! | `risk_signals.classification_escalation` | levels (0 to 3) by which the highest seen rose since the session began; nothing seen counts as PUBLIC | |
 //! | `risk_signals.classification_escalation_in_turn` | the same since the user last spoke | |
 //! | `risk_signals.unusual_sequence` | the weight of the heaviest of the pairs in `sequence::PAIRS` that this action completes, else 0 | |
+//! | `risk_signals.anomaly_score` | the highest of `unusual_sequence`, `scope_expansion` and (`burst` - 10,000) ÷ 10, at most 10,000 | |
 //! | `risk_signals.velocity` | actions permitted in this second and the 60 before | |
 //! | `risk_signals.burst` | 10,000 × velocity ÷ actions a minute until a minute ago (no less than 6), at most 1,000,000 | |
 //! | `risk_signals.chain_length`, `.denials` | other names of `action_count` and `denied_count` | |
 //! | `risk_signals.drift.lexical` | lexical distance from the original request to this action | without a request |
 //! | `risk_signals.drift.max` | the highest of those of permitted effectful actions | without a request |
 //! | `risk_signals.drift.cusum` | `S' = min(10000, max(0, S + d - 9000))` over permitted actions | without a request |
-//! | `risk_signals.drift.embedded` | embedded distance from the original request to this action | without a vector of both |
+//! | `risk_signals.drift.embedded` | embedded distance from the original request to this action | where none is recorded |
+//! | `risk_signals.drift.embedded_max` | the highest of those of permitted effectful actions | from the first without one on, or of another model |
 //! | `compositional_risk` | see [`crate::facts::measures::COMPOSITION`] | |
 //! | `turns` | times that the user spoke after the request | |
 //! | `deferrals.pending`, `.resolved`, `.expired` | other actions that wait for context now; waits for context that ended before their time, or with it | |
+//! | `actions_since_confirmation` | permitted actions since the last one that ran on a person's approval; since the beginning where none did | |
 //! | `session_age_seconds` | whole seconds since the session began | |
 //! | `last_action_age_seconds` | whole seconds since an action was permitted | where none was |
 //!
@@ -27,16 +30,19 @@
 //! makes nothing long ago. What a text said that was erased since is not known: its distances are missing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::compact::{ContextLimits, Entities, Tally};
 use super::entry::{Opened, Outcome, Status};
+use super::linked::Signs;
 use super::pacing::Pacing;
+use super::principal::telling;
 use super::scope::Scope;
 use super::sequence::Past;
 use crate::action::Action;
 use crate::decision::Decision;
 use crate::detect::{Cue, Level, injection_score};
-use crate::drift::{Drift, Profile, lexical_distance, rendered};
+use crate::drift::{Drift, Embedding, Profile, lexical_distance, rendered};
 use crate::lifecycle::{State, Transition};
 use crate::time::Time;
 
@@ -47,6 +53,8 @@ pub struct Signals {
     request: Option<Profile>,
     /// `None` once an argument was erased whose distance was not known then.
     drift: Option<Drift>,
+    /// The model that embedded distances are of; those of another are none here.
+    model: Option<Arc<str>>,
     cues: BTreeSet<Cue>,
     level: Level,
     level_at_beginning: Level,
@@ -55,6 +63,7 @@ pub struct Signals {
     past: Past,
     pacing: Pacing,
     turns: u64,
+    since_confirmation: u64,
     deferrals: Deferrals,
     entities: Entities,
 }
@@ -86,6 +95,7 @@ impl Signals {
         let mut signals = Self {
             request: opened.request.as_deref().map(Profile::of),
             drift: Some(Drift::new()),
+            model: None,
             cues: BTreeSet::new(),
             level: Level::Public,
             level_at_beginning: Level::Public,
@@ -94,6 +104,7 @@ impl Signals {
             past: Past::default(),
             pacing: Pacing::new(at),
             turns: 0,
+            since_confirmation: 0,
             deferrals: Deferrals::default(),
             entities: Entities::default(),
         };
@@ -128,14 +139,30 @@ impl Signals {
         }
     }
 
-    /// An action was permitted; `tools` are those before it.
-    pub(crate) fn permitted(&mut self, action: &Action, tools: &Tally, at: Time, limits: &ContextLimits) {
+    /// An action was permitted; `tools` are those before it, `embedding` is what a model said of it.
+    pub(crate) fn permitted(
+        &mut self,
+        action: &Action,
+        embedding: Option<&Embedding>,
+        tools: &Tally,
+        at: Time,
+        limits: &ContextLimits,
+    ) {
         self.scope.permitted(action, tools, limits.tools);
         self.past.permitted(action);
         self.pacing.permitted(at);
         if let (Some(distance), Some(drift)) = (self.distance(action), &mut self.drift) {
-            drift.push(!action.contract.effect.only_reads(), distance, None);
+            let embedded = embedding.and_then(|said| {
+                let first = self.model.get_or_insert_with(|| Arc::clone(&said.model));
+                said.distance.filter(|_| *first == said.model)
+            });
+            drift.push(!action.contract.effect.only_reads(), distance, embedded);
         }
+    }
+
+    /// A permitted action ran on a person's approval, or without one.
+    pub(crate) fn confirmed(&mut self, approved: bool) {
+        self.since_confirmation = if approved { 0 } else { self.since_confirmation.saturating_add(1) };
     }
 
     pub(crate) fn refused(&mut self, action: &Action) {
@@ -181,22 +208,39 @@ impl Signals {
         self.request.as_ref().and(self.drift)
     }
 
-    /// The score of the injection cues seen, in basis points.
+    /// Whether a model was asked about any of the session's permitted actions.
     #[must_use]
-    pub fn injection_score(&self) -> u32 {
-        injection_score(self.cues.iter().copied())
+    pub const fn was_embedded(&self) -> bool {
+        self.model.is_some()
     }
 
-    /// Levels by which the highest seen rose since the session began.
+    /// The score of the injection cues seen, here or in sessions linked by delegation, in basis points.
     #[must_use]
-    pub fn escalation(&self) -> u64 {
-        steps(self.level_at_beginning, self.level)
+    pub fn injection_score(&self, linked: &Signs) -> u32 {
+        injection_score(self.cues.union(linked.cues()).copied())
     }
 
-    /// Levels by which the highest seen rose since the user last spoke.
+    /// Levels by which the highest seen, here or in linked sessions, rose since the session began.
     #[must_use]
-    pub fn escalation_in_turn(&self) -> u64 {
-        steps(self.level_at_turn, self.level)
+    pub fn escalation(&self, linked: &Signs) -> u64 {
+        steps(self.level_at_beginning, self.level.max(linked.level()))
+    }
+
+    /// Levels by which the highest seen rose since the user last spoke; what linked sessions have seen counts as since.
+    #[must_use]
+    pub fn escalation_in_turn(&self, linked: &Signs) -> u64 {
+        steps(self.level_at_turn, self.level.max(linked.level()))
+    }
+
+    /// The weight of the heaviest unusual sequence that an action completes, begun here or in linked sessions.
+    #[must_use]
+    pub fn unusual(&self, action: &Action, linked: &Signs) -> u64 {
+        self.past.completed_by(action).max(linked.past().completed_by(action))
+    }
+
+    /// Labels that say which level and which cues were seen.
+    pub(crate) fn telling(&self) -> impl Iterator<Item = std::sync::Arc<str>> {
+        telling(self.level, &self.cues)
     }
 
     /// Whether the session stays in the scope of its opening phase.
@@ -221,6 +265,12 @@ impl Signals {
     #[must_use]
     pub const fn turns(&self) -> u64 {
         self.turns
+    }
+
+    /// Permitted actions since the last one that ran on a person's approval, or since the session began.
+    #[must_use]
+    pub const fn since_confirmation(&self) -> u64 {
+        self.since_confirmation
     }
 
     /// Waits for context that are over.

@@ -6,10 +6,14 @@ use std::sync::{Arc, LazyLock};
 use countersign_core::action::Action;
 use countersign_core::decide::{Memo, Question};
 use countersign_core::decision::{Decision, Match};
+use countersign_core::depend::names_tool;
 use countersign_core::lifecycle::{Input, Output, Transition};
+use countersign_core::names::ToolName;
 use countersign_core::policy::PolicySet;
-use countersign_core::session::{Context, ContextLimits, Entry, Status, What};
-use countersign_core::time::Time;
+use countersign_core::session::{
+    Context, ContextLimits, Entry, Permitted, SequenceQuery, Shared, Status, What,
+};
+use countersign_core::time::{Span, Time};
 use countersign_testkit::builders::{World, action, facts, identity, outcome, rules, ruling, second};
 use proptest::prelude::*;
 use serde_json::json;
@@ -17,11 +21,19 @@ use serde_json::json;
 use super::folds::{Life, SMALL, anything, begin};
 
 /// No bounds worth the name.
-const WIDE: ContextLimits =
-    ContextLimits { tools: 1 << 20, labels: 1 << 20, facts: 1 << 20, entities: 1 << 20, unknown: 1 << 20 };
+const WIDE: ContextLimits = ContextLimits {
+    tools: 1 << 20,
+    labels: 1 << 20,
+    facts: 1 << 20,
+    entities: 1 << 20,
+    unknown: 1 << 20,
+    history: 1 << 20,
+    counters: 1 << 20,
+};
 
 /// What rules may ask of a context. A number is asked for from below by what restricts and from above by what allows.
-const RESTRICTING: [&str; 27] = [
+pub(super) const RESTRICTING: [&str; 29] = [
+    "context: {actions_since_confirmation: {gte: 3}}",
     "context: {prior_actions: f.read}",
     "context: {prior_actions: {ne: mail.send}}",
     "context: {prior_actions: {exists: false}}",
@@ -47,10 +59,11 @@ const RESTRICTING: [&str; 27] = [
     "context: {risk_signals.unusual_sequence: {gte: 5000}}",
     "context: {risk_signals.velocity: {gte: 3}}",
     "context: {risk_signals.drift.max: {gte: 9000}}",
+    "context: {risk_signals.drift.embedded_max: {gte: 8004}}",
     "context: {deferrals.expired: {gte: 1}}",
     "context: {compositional_risk: {gte: 3000}}",
 ];
-const ALLOWING: [&str; 10] = [
+pub(super) const ALLOWING: [&str; 10] = [
     "context: {prior_actions: f.read}",
     "context: {data_classification: [BEGAN, PUBLIC, INTERNAL]}",
     "context: {a: 0}",
@@ -63,7 +76,7 @@ const ALLOWING: [&str; 10] = [
     "context: {risk_signals.velocity: {lt: 3}}",
 ];
 
-fn policy(action: &str, matches: &[&str]) -> PolicySet {
+pub(super) fn policy(action: &str, matches: &[&str]) -> PolicySet {
     let written: Vec<String> =
         (0..).zip(matches).map(|(n, m)| format!("{{id: r{n}, match: {{{m}}}, action: {action}}}")).collect();
     rules("DENY", &written.iter().map(String::as_str).collect::<Vec<_>>())
@@ -92,9 +105,64 @@ fn no_safer(compacted: &Context, whole: &Context, now: Time) -> Result<(), TestC
             let kept = small == full || full == Match::No || small != Match::No;
             prop_assert!(kept, "DENY {asked}: {small:?} instead of {full:?}");
         }
+        no_safer_by_value(compacted, whole, &action, now)?;
         for ((small, full), asked) in pairs(allowing).zip(ALLOWING) {
             let kept = small == full || full == Match::Yes || small != Match::Yes;
             prop_assert!(kept, "ALLOW {asked}: {small:?} instead of {full:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The same law for what rules ask by value. A sequence is what it is or Unknown; a rate or sum is not known, or at
+/// least what it is.
+fn no_safer_by_value(
+    small: &Context,
+    whole: &Context,
+    action: &Action,
+    now: Time,
+) -> Result<(), TestCaseError> {
+    static NONE: LazyLock<PolicySet> = LazyLock::new(|| rules("DENY", &[]));
+    let world = World::under(NONE.clone());
+    let memo = Memo::default();
+    let ask = |context, query: &SequenceQuery<'_>| {
+        let question = Question { action, context, now, memo: &memo, ..world.question() };
+        Context::history(context).sequence(query, &question)
+    };
+    let pair = [Shared::new("to", "to").unwrap()];
+    for (name, within_actions, within) in [
+        ("f", None, None),
+        ("mail", Some(1), None),
+        ("mail", Some(3), Some(Span::seconds(900))),
+        ("read", None, Some(Span::seconds(300))),
+    ] {
+        let after = |earlier: &Permitted| names_tool(name, earlier.tool());
+        for shares in [&pair[..], &[]] {
+            let query = SequenceQuery { after: &after, within_actions, within, shares, every: false };
+            let (kept, full) = (ask(small, &query), ask(whole, &query));
+            prop_assert!(
+                kept == full || matches!(kept, Match::Unknown(_)),
+                "{name}: {kept:?} instead of {full:?}"
+            );
+        }
+        let named = |tool: &ToolName| names_tool(name, tool);
+        for which in [None, Some(&named as &dyn Fn(&ToolName) -> bool)] {
+            let (kept, full) =
+                (small.usage().rate(which, within, now), whole.usage().rate(which, within, now));
+            prop_assert!(
+                !kept.whole || (full.whole && kept.at_least >= full.at_least),
+                "{name}: {kept:?} {full:?}"
+            );
+        }
+    }
+    for counter in ["moved", "read", "sent", "vague"] {
+        for window in [None, Some(Span::seconds(300))] {
+            let (kept, full) =
+                (small.usage().sum(counter, window, now), whole.usage().sum(counter, window, now));
+            prop_assert!(
+                !kept.whole || (full.whole && kept.at_least >= full.at_least),
+                "{counter}: {kept:?} {full:?}"
+            );
         }
     }
     Ok(())

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use countersign_core::action::{Action, Contract, Effect};
 use countersign_core::contract::{Meaning, Role};
 use countersign_core::decision::{Approvers, Decision, Missing, Ruling, Why};
+use countersign_core::drift::Embedding;
 use countersign_core::lifecycle::{Answer, Input, Limits, Output};
 use countersign_core::names::ActionId;
-use countersign_core::session::{Change, Context, ContextLimits, Entry, Opened, Principal, Status, What};
+use countersign_core::session::{
+    Amount, Change, Context, ContextLimits, Entry, Opened, Outcome, Principal, Status, What,
+};
 use countersign_core::time::{Span, Time};
 use countersign_testkit::builders::{START, action, facts, identity, opened, outcome, ruling, second, tool};
 use proptest::prelude::*;
@@ -50,7 +53,7 @@ pub(super) fn anything() -> impl Strategy<Value = Happens> {
 pub(super) struct Life {
     pub(super) context: Context,
     pub(super) chain: Vec<Entry>,
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
     pub(super) now: Time,
     /// How often each action was over and begun anew: no id is used twice.
     begun: [u32; 6],
@@ -94,10 +97,9 @@ impl Life {
             Happens::Settled(n, kind) => {
                 let all = [Status::Ok, Status::Error, Status::Unknown, Status::NothingSent];
                 let status = all[usize::from(*kind)];
-                self.advance(
-                    &id(*n),
-                    Input::Settled(outcome(status, &[["PII", "INTERNAL"][usize::from((kind + n) % 2)]])),
-                );
+                let labels = [["PII", "INTERNAL"][usize::from((kind + n) % 2)]];
+                let output = (status == Status::Ok).then(|| "[1, 2, 3]".into());
+                self.advance(&id(*n), Input::Settled(Outcome { output, ..outcome(status, &labels) }));
             }
             Happens::Halted(n) => {
                 let mut halted = ruling(Decision::Deny);
@@ -136,6 +138,11 @@ impl Life {
             contract: Arc::new(contract),
             ..action("", name, &said)
         });
+        if n.is_multiple_of(2) && self.context.find(&action.id).is_none() {
+            let distance = (n > 0).then(|| 8_000 + u32::from(n));
+            let embedding = Embedding { distance, model: "sha256:model".into(), rendering: 1 };
+            self.note(What::Measured { action: action.id.clone(), embedding: Some(embedding) });
+        }
         let identity = Arc::new(identity("alice", "bot"));
         let (output, change) = self.context.submit(&action, &identity, Arc::new(ruling), self.now);
         let Output::Record(transition) = output else { return };
@@ -186,13 +193,21 @@ fn any_ruling(kind: u8) -> Ruling {
         1 => ruling(Decision::StepUp(Approvers::default())),
         2 => ruling(Decision::Defer(Missing::fact("context.x", Why::Absent))),
         3 => Ruling { wait: Some(Span::seconds(5)), sets, ..ruling(Decision::Allow) },
+        4 => Ruling { counted: counted(), ..ruling(Decision::Allow) },
         _ => ruling(Decision::Allow),
     }
 }
 
+/// One counter of each kind: known, told by the outcome, told by it and bounded, never told.
+fn counted() -> BTreeMap<Arc<str>, Amount> {
+    let amounts =
+        [("moved", "2.5"), ("read", "result.items"), ("sent", "result.bytes<=50"), ("vague", "unknown")];
+    amounts.into_iter().map(|(name, amount)| (name.into(), amount.parse().unwrap())).collect()
+}
+
 /// Bounds that everything meets at once.
 pub(super) const SMALL: ContextLimits =
-    ContextLimits { tools: 2, labels: 3, facts: 2, entities: 1, unknown: 1 };
+    ContextLimits { tools: 2, labels: 3, facts: 2, entities: 1, unknown: 1, history: 2, counters: 1 };
 
 /// Everything that can be read of a context.
 fn seen(context: &Context) -> String {
@@ -200,7 +215,7 @@ fn seen(context: &Context) -> String {
         context.tracked().map(|t| (&t.action.id, t.life.state(), t.life.was_deferred(), &t.ruling)).collect();
     let deferred: Vec<_> = context.deferred().map(|t| &t.action.id).collect();
     format!(
-        "{:?} {:?} {:?} {:?} {} {} {:?} {tracked:?} {deferred:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {} {} {:?} {tracked:?} {deferred:?} {:?} {} {:?} {:?}",
         context.opened(),
         context.labels(),
         context.facts(),
@@ -210,6 +225,8 @@ fn seen(context: &Context) -> String {
         context.last(),
         context.signals(),
         context.let_go(),
+        context.history(),
+        context.usage(),
     )
 }
 
@@ -241,6 +258,7 @@ proptest! {
         if !small {
             let counted = principal.actions();
             prop_assert_eq!(counted, again.actions(), "one session's principal counts what the session counts");
+            prop_assert_eq!(principal.usage(), again.usage(), "rates, sums and what is given back included");
             prop_assert!(principal.labels().iter().all(|label| again.labels().contains(label)));
         }
     }

@@ -2,11 +2,13 @@
 //! random policies of up to eight rules with edits that change what rules read.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_core::action::{Action, Arguments};
 use countersign_core::decide::decide;
 use countersign_core::decision::{Match, Missing, Why};
+use countersign_core::facts::measures::Measure;
 use countersign_core::lifecycle::Limits;
 use countersign_core::policy::{PolicySet, Rule};
 use countersign_core::session::{Context, Intent, Opened};
@@ -51,7 +53,8 @@ fn intents() -> [Option<Intent>; 4] {
 }
 
 fn context(known: [Option<bool>; 3], intent: Option<Intent>) -> Context {
-    let opened = Opened { intent, ..opened("ses_1", "alice", "bot") };
+    // What was seen adds up to a risk, the same for every call of one tool.
+    let opened = Opened { intent, labels: ["cue:override".into()].into(), ..opened("ses_1", "alice", "bot") };
     let mut context = Context::new(opened, START, Limits::default());
     let names = ["f0", "f1", "f2"];
     let given: Vec<(&str, Value)> =
@@ -62,7 +65,6 @@ fn context(known: [Option<bool>; 3], intent: Option<Intent>) -> Context {
 
 /// `R3.order`: three rules of every kind, facts, default, intent and approvers, exhaustively.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "many small worlds at once; the core itself has no threads")]
 fn r3_order_decide_agrees_with_the_oracle_on_every_small_policy() {
     let mut triples = Vec::new();
     for a in 0..KINDS.len() {
@@ -72,6 +74,27 @@ fn r3_order_decide_agrees_with_the_oracle_on_every_small_policy() {
             }
         }
     }
+    assert_eq!(agree(&triples, ""), triples.len() * 2 * 27 * (4 + 1));
+}
+
+/// `R3.order`: the same for two rules and one that only writes, under a limit of each kind that is exceeded.
+#[test]
+fn r3_order_decide_agrees_with_the_oracle_above_every_limit_on_risk() {
+    let writes = KINDS.iter().position(|kind| kind.starts_with("effect")).unwrap();
+    // Whose priority is higher is settled before a limit is looked at.
+    let equals: Vec<usize> = (0..KINDS.len()).filter(|kind| !KINDS[*kind].contains("priority: 1")).collect();
+    let pairs =
+        equals.iter().flat_map(|a| equals.iter().filter(move |b| a <= b).map(move |b| [*a, *b, writes]));
+    let pairs: Vec<_> = pairs.collect();
+    for action in ["DENY", "STEP_UP", "DEFER"] {
+        let limit = format!("compositional_risk: {{threshold: 0, action: {action}}}\n");
+        assert_eq!(agree(&pairs, &limit), pairs.len() * 2 * 27 * (4 + 1));
+    }
+}
+
+/// Compares every question about these rules, on all cores; `head` stands above the rules. How many there were.
+#[expect(clippy::disallowed_methods, reason = "many small worlds at once; the core itself has no threads")]
+fn agree(triples: &[[usize; 3]], head: &str) -> usize {
     let next = AtomicUsize::new(0);
     let cases = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -80,12 +103,12 @@ fn r3_order_decide_agrees_with_the_oracle_on_every_small_policy() {
             scope.spawn(|| {
                 let contexts = every_context();
                 while let Some(kinds) = triples.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    cases.fetch_add(every_question(*kinds, &contexts), Ordering::Relaxed);
+                    cases.fetch_add(every_question(*kinds, head, &contexts), Ordering::Relaxed);
                 }
             });
         }
     });
-    assert_eq!(cases.into_inner(), triples.len() * 2 * 27 * (4 + 1));
+    cases.into_inner()
 }
 
 /// A session in which this much is known.
@@ -110,7 +133,7 @@ fn every_context() -> Vec<Known> {
     all
 }
 
-fn every_question(kinds: [usize; 3], contexts: &[Known]) -> usize {
+fn every_question(kinds: [usize; 3], head: &str, contexts: &[Known]) -> usize {
     let lines: Vec<String> = kinds
         .iter()
         .enumerate()
@@ -122,7 +145,7 @@ fn every_question(kinds: [usize; 3], contexts: &[Known]) -> usize {
     let mut cases = 0;
     // A default of STEP_UP behaves like a rule of the lowest priority, which the random policies cover.
     for default in ["ALLOW", "DENY"] {
-        let policy = policy(&format!("version: 1\ndefault: {default}\nrules:\n{}", lines.concat()));
+        let policy = policy(&format!("version: 1\ndefault: {default}\n{head}rules:\n{}", lines.concat()));
         let mut world = World::under(policy).calls("files.read", r#"{"limit":100}"#);
         let default = world.policy.default_decision();
         for Known { facts, intent, context } in contexts {
@@ -143,6 +166,8 @@ fn every_question(kinds: [usize; 3], contexts: &[Known]) -> usize {
                     halted: false,
                     out_of_scope: false,
                     depends: None,
+                    risk: Measure::CompositionalRisk.read(&question).unwrap(),
+                    limits: world.policy.risk_limits(),
                 };
                 if let Err(difference) = oracle::compare(&oracle::judge(&case), &ruling) {
                     panic!(
@@ -195,11 +220,36 @@ fn any_rule(at: usize) -> impl Strategy<Value = String> {
     })
 }
 
+/// A file of rules, and files that each set a limit at the risk of these worlds, or right below it.
 fn any_policy() -> impl Strategy<Value = PolicySet> {
     let rules = (0..=8_usize).prop_flat_map(|n| (0..n).map(any_rule).collect::<Vec<_>>());
-    (rules, prop_oneof![Just("ALLOW"), Just("DENY"), Just("STEP_UP")]).prop_map(|(rules, default)| {
-        policy(&format!("version: 1\ndefault: {default}\nrules: [{}]\n", join(&rules)))
+    let default = prop_oneof![Just("ALLOW"), Just("DENY"), Just("STEP_UP")];
+    let action = prop_oneof![Just("DENY"), Just("STEP_UP"), Just("DEFER")];
+    let limits = proptest::collection::vec((any::<bool>(), action), 0..3);
+    (rules, default, limits).prop_map(|(rules, default, limits)| {
+        let rules = format!("version: 1\ndefault: {default}\nrules: [{}]\n", join(&rules));
+        let mut files = vec![("rules.yaml".to_owned(), rules.into_bytes())];
+        for (at, (exceeded, action)) in limits.into_iter().enumerate() {
+            let threshold = a_risk() - u64::from(exceeded);
+            let limit =
+                format!("version: 1\ncompositional_risk: {{threshold: {threshold}, action: {action}}}\n");
+            files.push((format!("limit-{at}.yaml"), limit.into_bytes()));
+        }
+        PolicySet::assemble(files).unwrap()
     })
+}
+
+/// What the sessions of this file add up to, for the tool that is called.
+fn a_risk() -> u64 {
+    static RISK: LazyLock<u64> = LazyLock::new(|| {
+        let world = World::under(policy("version: 1\ndefault: DENY\n"));
+        risk(&World { context: context([None; 3], None), ..world })
+    });
+    *RISK
+}
+
+fn risk(world: &World) -> u64 {
+    Measure::CompositionalRisk.read(&world.question()).unwrap()
 }
 
 fn join(rules: &[String]) -> String {
@@ -240,6 +290,8 @@ proptest! {
             halted: false,
             out_of_scope: false,
             depends: None,
+            risk: risk(&world),
+            limits: world.policy.risk_limits(),
         };
         if let Err(difference) = oracle::compare(&oracle::judge(&case), &ruling) {
             return Err(TestCaseError::fail(difference));

@@ -9,6 +9,7 @@
 //! | `echoes` | values that are written and read back keep their writers |
 //! | `slots` | what the user leaves open: once, for one role, from one source |
 //! | `facts` | what policies read, and what people are told |
+//! | `hostile` | texts made to cost more than their length |
 //! | `baseline` | each rule of `policies/baseline` decides a session of its own |
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic here is the report of a failure")]
 
@@ -17,6 +18,7 @@ mod disguises;
 mod echoes;
 mod evasion;
 mod facts;
+mod hostile;
 mod index;
 mod slots;
 mod world;

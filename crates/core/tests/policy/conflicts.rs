@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use countersign_core::decide::{Environment, Memo, Question, decide};
 use countersign_core::decision::{Decision, Gap, Verdict};
 use countersign_core::policy::PolicySet;
+use countersign_core::session::Principal;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -356,6 +357,7 @@ fn disagree(world: &World, policy: &PolicySet) -> bool {
         context: &world.context,
         human: &world.human,
         agent: &world.agent,
+        linked: &Principal::default(),
         policy,
         environment: &environment,
         now: NOW,

@@ -6,8 +6,11 @@
     reason = "a panic here is the report of a failure"
 )]
 
+mod classification;
 mod conflicts;
 mod faults;
+mod fragments;
+mod language;
 mod lists;
 mod matching;
 mod properties;

@@ -1,10 +1,12 @@
 //! Laws: loading never panics, and three-valued logic is what it is called.
 
+use std::collections::BTreeSet;
+
 use countersign_core::decision::{Match, Missing, Why};
 use countersign_core::policy::{PolicySet, load};
 use proptest::prelude::*;
 
-use crate::world::{World, set};
+use crate::world::{World, assemble, set};
 
 fn three_valued() -> impl Strategy<Value = Match> {
     prop_oneof![
@@ -126,5 +128,72 @@ proptest! {
         let _ = with(&text);
         prop_assert_eq!(with(&format!("{text} eve@evil.com")), Match::Yes);
         prop_assert_eq!(with(&format!("eve@evil.com, {text}")), Match::Yes);
+    }
+}
+
+/// Rules about one tool that ask the same facts in different ways, many of them.
+fn crowded() -> impl Strategy<Value = String> {
+    let test = prop_oneof![
+        "[a-c]{1,2}".prop_map(|text| format!("parameters.a: {text}")),
+        "[a-c]{1,2}".prop_map(|text| format!("parameters.a: [{text}, b]")),
+        "[a-c]{1,2}".prop_map(|text| format!("parameters.a: {{contains: {text}}}")),
+        "[a-c]{1,2}".prop_map(|text| format!("parameters.a: {{matches: '^{text}'}}")),
+        "[a-c]{1,2}".prop_map(|text| format!("parameters.a: {{starts_with: {text}}}")),
+        (-2..3_i32).prop_map(|n| format!("parameters.b: {{gt: {n}}}")),
+        (-2..3_i32).prop_map(|n| format!("parameters.b: {{lte: {n}.5}}")),
+        (0..3_u32).prop_map(|n| format!("context.action_count: {{gte: {n}}}")),
+        "[a-c]".prop_map(|text| format!("identity.human: {text}")),
+        Just("parameters.c: {exists: true}".to_owned()),
+    ];
+    let action = prop_oneof![Just("DENY"), Just("ALLOW"), Just("STEP_UP"), Just("DEFER")];
+    let rule = (proptest::collection::vec(test, 0..3), action);
+    proptest::collection::vec(rule, 1..40).prop_map(|rules| {
+        let mut text = "version: 1\ndefault: DENY\nrules:\n".to_owned();
+        for (n, (tests, action)) in rules.iter().enumerate() {
+            // One key a rule: the same name twice is a fault.
+            let tests: std::collections::BTreeMap<&str, &str> =
+                tests.iter().filter_map(|test| test.split_once(": ")).collect();
+            let tests: Vec<String> = tests.iter().map(|(name, test)| format!("{name}: {test}")).collect();
+            text += &format!(
+                "- {{id: r{n}, match: {{tool: mail.send, {}}}, action: {action}}}\n",
+                tests.join(", ").trim_end()
+            );
+        }
+        text.replace(", }", "}")
+    })
+}
+
+fn argument() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        "[a-cA-C]{0,3}".prop_map(|text| format!("\"{text}\"")),
+        (-3..4_i32).prop_map(|n| n.to_string()),
+        Just("[\"a\", \"bc\", 1]".to_owned()),
+        Just("null".to_owned()),
+        Just("2.5".to_owned()),
+    ];
+    proptest::collection::btree_map("[a-c]", value, 0..3).prop_map(|members| {
+        let members: Vec<String> =
+            members.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        format!("{{{}}}", members.join(", "))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// The index only ever leaves out rules that are `No`.
+    #[test]
+    fn rules_that_the_index_leaves_out_do_not_hold(text in crowded(), arguments in argument()) {
+        let policy = assemble(&text);
+        let world = World::new().sends(&arguments);
+        let left_out = world.ask(&policy, |question| {
+            let found = policy.rules_for(question, &mut BTreeSet::new());
+            let about = policy.rules_about(&world.action.tool).into_iter();
+            let left_out = about.filter(|rule| !found.iter().any(|kept| kept.id == rule.id));
+            left_out.map(|rule| (rule.id.clone(), rule.matches(question, &mut BTreeSet::new()))).collect::<Vec<_>>()
+        });
+        for (rule, holds) in left_out {
+            prop_assert!(holds == Match::No, "{rule} {holds:?}\n{text}");
+        }
     }
 }

@@ -47,7 +47,7 @@ rules:
     assert_eq!(cap.operations, ["query"]);
     assert_eq!(cap.classification, Classification::ContextDependentAllow);
     assert_eq!(
-        (cap.priority, cap.reason.as_deref(), cap.timeout),
+        (cap.priority, cap.reason.as_deref(), cap.wait.timeout),
         (-3, Some("Capped"), Some(Span::seconds(60)))
     );
     let Some(RuleAction::Modify(edits)) = &cap.action else { panic!("a MODIFY rule") };

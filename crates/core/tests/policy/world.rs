@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_core::action::{Action, Arguments, Contract};
 use countersign_core::decide::{Environment, Memo, Question};
 use countersign_core::decision::{Because, Decision, Match, PolicyRef, Ruling, Step};
+use countersign_core::detect::Cue;
 use countersign_core::edits::Edits;
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::Limits;
@@ -47,8 +48,37 @@ impl World {
             labels: labels.iter().map(|l| Arc::from(*l)).collect(),
             request: None,
             intent: None,
+            delegated: None,
         };
         Self::opened(opened)
+    }
+
+    /// The same, in a session with a request.
+    pub(crate) fn requested(request: &str) -> Self {
+        Self::opened(Opened { request: Some(request.into()), ..Self::new().context.opened().clone() })
+    }
+
+    /// The same, in a session that read a text full of instructions to the agent.
+    pub(crate) fn attacked() -> Self {
+        let labels = Cue::ALL.iter().map(|cue| Arc::from(cue.label())).collect();
+        let mut world = Self::new();
+        world
+            .context
+            .apply(&What::Observed { source: "tools/list".into(), labels, text: None }, NOW)
+            .unwrap();
+        world
+    }
+
+    /// The agent has this role too.
+    pub(crate) fn of_role(mut self, role: &str) -> Self {
+        self.identity.agent.roles.push(role.to_owned());
+        self
+    }
+
+    /// The agent has this scope too.
+    pub(crate) fn of_scope(mut self, scope: &str) -> Self {
+        self.identity.agent.scope.push(scope.to_owned());
+        self
     }
 
     pub(crate) fn opened(opened: Opened) -> Self {
@@ -86,7 +116,8 @@ impl World {
     /// Somebody gave a fact, valid until this moment.
     pub(crate) fn knows(mut self, name: &str, value: Value, valid_until: Time) -> Self {
         let facts = BTreeMap::from([(Arc::from(name), value)]);
-        let what = What::Facts { facts, giver: "ops@example.com".into(), valid_until };
+        let giver = "ops@example.com".into();
+        let what = What::Facts { facts, erased: [].into(), giver, source: None, valid_until };
         self.context.apply(&what, NOW).unwrap();
         self
     }
@@ -120,22 +151,36 @@ impl World {
         self.asked_of(&set(rule))
     }
 
-    /// Whether the first rule of this set holds.
-    pub(crate) fn asked_of(&self, policy: &PolicySet) -> (Match, Vec<String>) {
-        let environment = Environment::default();
-        let question = Question {
+    /// Asks about the action under this set.
+    pub(crate) fn ask<R>(&self, policy: &PolicySet, with: impl FnOnce(&Question<'_>) -> R) -> R {
+        self.ask_as(&self.identity, policy, with)
+    }
+
+    /// The same, by somebody else.
+    pub(crate) fn ask_as<R>(
+        &self,
+        identity: &Identity,
+        policy: &PolicySet,
+        with: impl FnOnce(&Question<'_>) -> R,
+    ) -> R {
+        with(&Question {
             action: &self.action,
-            identity: &self.identity,
+            identity,
             context: &self.context,
             human: &self.human,
             agent: &self.agent,
+            linked: &Principal::default(),
             policy,
-            environment: &environment,
+            environment: &Environment::default(),
             now: NOW,
             memo: &Memo::default(),
-        };
+        })
+    }
+
+    /// Whether the first rule of this set holds.
+    pub(crate) fn asked_of(&self, policy: &PolicySet) -> (Match, Vec<String>) {
         let mut read = BTreeSet::new();
-        let holds = policy.rules()[0].matches(&question, &mut read);
+        let holds = self.ask(policy, |question| policy.rules()[0].matches(question, &mut read));
         (holds, read.iter().map(ToString::to_string).collect())
     }
 
@@ -174,7 +219,9 @@ fn ruling(decision: Decision) -> Ruling {
         edits: Edits::default(),
         because: Because { step: Step::Baseline, rules: vec![RuleId::from("r")], reason: "".into() },
         sets: BTreeMap::new(),
+        counted: BTreeMap::new(),
         wait: None,
+        ending: countersign_core::decision::Ending::default(),
         escalate: None,
         facts_read: BTreeSet::new(),
         policy: PolicyRef::default(),

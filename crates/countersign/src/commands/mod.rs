@@ -5,11 +5,13 @@ pub(crate) mod completions;
 pub(crate) mod contract;
 pub(crate) mod doctor;
 pub(crate) mod drift;
+pub(crate) mod explain;
 pub(crate) mod halt;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod model;
 pub(crate) mod policy;
+mod question;
 pub(crate) mod quickstart;
 pub(crate) mod receipt;
 pub(crate) mod simulate;
@@ -62,10 +64,11 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CommandEr
         Command::Quickstart(args) => quickstart::run(args, context).await,
         Command::Import(args) => import::run(&args, context),
         Command::Keys(args) => keys::run(args, context),
-        Command::Policy(args) => policy::run(args, context),
+        Command::Policy(args) => policy::run(args, context).await,
         Command::Contract(args) => contract::run(args, context).await,
         Command::Simulate(args) => simulate::run(&args, context),
         Command::Approvals(args) => approvals::run(args, context).await,
+        Command::Explain(args) => explain::run(args, context).await,
         Command::Halt(args) => halt::run(args, context).await,
         Command::Receipt(args) => receipt::run(args, context).await,
         Command::Model(args) => model::run(args, context).await,

@@ -1,15 +1,18 @@
 //! `countersign model install|show`: the embedding model that drift is measured with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_connect::embed::{
-    self,
+    self, OpenError,
     files::{self, FilesError},
 };
+use countersign_engine::ports::Embedder;
 use serde::Serialize;
 
 use super::Context;
+use crate::config::Config;
 use crate::error::{CommandError, Exit};
 use crate::output::{Page, View};
 
@@ -38,7 +41,7 @@ pub(crate) struct Install {
 /// Which folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Folder {
-    /// The model's folder, instead of `model` beside the configured ledger
+    /// The model's folder, instead of what `drift.model` names, or `model` beside the configured ledger
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -47,7 +50,7 @@ impl Folder {
     fn path(&self, context: &Context) -> Result<PathBuf, CommandError> {
         match &self.dir {
             Some(folder) => Ok(folder.clone()),
-            None => Ok(beside(&context.config()?.store)),
+            None => Ok(place(&context.config()?)),
         }
     }
 }
@@ -57,6 +60,31 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
         Args::Install(args) => install(&args, context).await,
         Args::Show(folder) => show(&folder.path(context)?, context),
     }
+}
+
+/// Where the embedding model is: what `drift.model` names, else [`beside`] the ledger.
+pub(crate) fn place(config: &Config) -> PathBuf {
+    config.drift.model.clone().unwrap_or_else(|| beside(&config.store))
+}
+
+/// Opens the model that the configuration names.
+///
+/// # Errors
+/// It is not there, is another one, or this program cannot run it: in words, with what to do about it.
+pub(crate) fn configured(place: &Path) -> Result<Arc<dyn Embedder>, CommandError> {
+    embed::open(place).map_err(|error| {
+        let failed = CommandError::configuration("the embedding model that `drift.model` names cannot be used");
+        let failed = failed.cause(&error);
+        match error {
+            OpenError::NotBuilt => failed
+                .hint("build the program with `cargo build --release --features embed`")
+                .hint("or take `drift.model` out: then embedded distances are missing facts"),
+            OpenError::Files(FilesError::Missing(_)) => failed.hint("`countersign model install` puts it there"),
+            OpenError::Files(_) | OpenError::Unfit(_) => {
+                failed.hint("`countersign model show` says what is there, `countersign model install` puts the right one there")
+            }
+        }
+    })
 }
 
 /// The folder of the embedding model: `model`, in the data folder, which is the one that the ledger is in.

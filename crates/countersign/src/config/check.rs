@@ -12,7 +12,7 @@ use countersign_gateway::mcp::envelope;
 use serde_saphyr::Spanned;
 
 use super::fault::Faults;
-use super::{Config, Read, credentials, file, upstreams};
+use super::{Config, Read, credentials, drift, file, upstreams};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7080);
 const HOUR: u64 = 3600;
@@ -43,6 +43,7 @@ impl TryFrom<Read> for Config {
         let held = credentials::check(holders, &folder, &mut faults);
         credentials::odd(&held, &known, socket.is_some(), &mut oddities);
         upstreams::odd(&upstreams, socket.is_some(), &mut oddities);
+        let drift = drift::check(file.drift, &folder, &mut faults);
         let hold = number(file.hold.as_ref(), "hold", 0..=HOUR, 45, &mut faults);
         let times = times(&file.limits, &mut faults);
         let max_body = bytes(file.limits.max_body.as_ref(), "limits.max_body", &mut faults);
@@ -67,6 +68,7 @@ impl TryFrom<Read> for Config {
             upstreams,
             wrappers,
             contracts: file.contracts.map(|contracts| within(&folder, &contracts)),
+            drift,
             hosts,
             hold: Duration::from_secs(hold),
             max_body,

@@ -1,4 +1,4 @@
-//! What is wrong in the configuration file, each fault with its place and what to do about it.
+//! What is wrong in a file that people write for this program, each fault with its place and what to do about it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,40 +6,51 @@ use std::sync::Arc;
 use countersign_core::policy::Fault;
 use serde_saphyr::{Error, Location, Spanned};
 
+/// Where the form of the configuration is described.
+const CONFIGURATION: &str = "docs/src/configuration.md";
+
 /// Collects the faults of one file.
-pub(super) struct Faults {
+pub(crate) struct Faults {
     file: Arc<str>,
     list: Vec<Fault>,
+    /// Where the form of such files is described.
+    page: &'static str,
 }
 
 impl Faults {
+    /// Of a configuration file.
     pub(super) fn of(file: &Path) -> Self {
-        Self { file: file.display().to_string().into(), list: Vec::new() }
+        Self::of_form(file, CONFIGURATION)
+    }
+
+    /// Of a file whose form `page` describes.
+    pub(crate) fn of_form(file: &Path, page: &'static str) -> Self {
+        Self { file: file.display().to_string().into(), list: Vec::new(), page }
     }
 
     /// A fault at the place of a value.
-    pub(super) fn at<T>(&mut self, place: &Spanned<T>, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn at<T>(&mut self, place: &Spanned<T>, message: impl Into<String>, hint: impl Into<String>) {
         self.push(place.referenced, message.into(), Some(hint.into()));
     }
 
     /// A fault of the file as a whole.
-    pub(super) fn whole(&mut self, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn whole(&mut self, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Location::UNKNOWN, message.into(), Some(hint.into()));
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    pub(super) fn into_sorted(mut self) -> Vec<Fault> {
+    pub(crate) fn into_sorted(mut self) -> Vec<Fault> {
         self.list.sort();
         self.list
     }
 
     /// The fault that stopped the reader.
-    pub(super) fn reader(&mut self, error: &Error) {
+    pub(crate) fn reader(&mut self, error: &Error) {
         let error = error.without_snippet();
-        let (message, hint) = explain(error);
+        let (message, hint) = explain(error, self.page);
         self.push(error.location().unwrap_or(Location::UNKNOWN), message, hint);
     }
 
@@ -51,7 +62,7 @@ impl Faults {
 }
 
 /// The reader's words, without values (they may be secrets) and with a hint.
-fn explain(error: &Error) -> (String, Option<String>) {
+fn explain(error: &Error, page: &str) -> (String, Option<String>) {
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             (format!("unknown key `{field}`"), Some(suggest(field, expected)))
@@ -60,12 +71,11 @@ fn explain(error: &Error) -> (String, Option<String>) {
             (format!("unknown word `{variant}`"), Some(suggest(variant, expected)))
         }
         Error::SerdeMissingField { field, .. } => {
-            (format!("the key `{field}` is missing"), required(field).map(str::to_owned))
+            (format!("the key `{field}` is missing"), required(field, page).map(str::to_owned))
         }
-        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => (
-            format!("this should be {expected}"),
-            Some("see docs/src/configuration.md for the form of each key".into()),
-        ),
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            (format!("this should be {expected}"), Some(format!("see {page} for the form of each key")))
+        }
         Error::InvalidScalar { ty, .. } => (format!("this is not a value of the kind `{ty}`"), None),
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().map_or_else(String::new, |key| format!(" `{key}`"));
@@ -79,7 +89,10 @@ fn explain(error: &Error) -> (String, Option<String>) {
     }
 }
 
-fn required(field: &str) -> Option<&'static str> {
+fn required(field: &str, page: &str) -> Option<&'static str> {
+    if page != CONFIGURATION {
+        return None;
+    }
     Some(match field {
         "version" => "begin the file with `version: 1`",
         "store" => "write `store: { sqlite: ./countersign.db }`",
@@ -95,7 +108,7 @@ fn required(field: &str) -> Option<&'static str> {
 }
 
 /// Which of the known words may have been meant.
-pub(super) fn suggest(written: &str, known: &[&str]) -> String {
+pub(crate) fn suggest(written: &str, known: &[&str]) -> String {
     let near = known.iter().map(|word| (distance(written, word), word)).min();
     match near {
         Some((distance, word)) if distance <= 2.max(written.chars().count() / 3) => {

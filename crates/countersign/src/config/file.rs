@@ -40,6 +40,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) contracts: Option<PathBuf>,
     #[serde(default)]
+    pub(super) drift: Option<Drift>,
+    #[serde(default)]
     pub(super) hold: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) limits: Limits,
@@ -159,6 +161,41 @@ pub(super) struct Wrapper {
     pub(super) arguments: Spanned<String>,
 }
 
+/// `drift:`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Drift {
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) model: Option<PathBuf>,
+    pub(super) lexical: Option<Lexical>,
+    pub(super) embedded: Option<Embedded>,
+    pub(super) cumulative: Option<Cumulative>,
+}
+
+/// `drift.lexical:`, in basis points.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lexical {
+    pub(super) alert: Spanned<u64>,
+    pub(super) step_up: Spanned<u64>,
+}
+
+/// `drift.embedded:`, in basis points, and the model whose distances they are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Embedded {
+    pub(super) alert: Spanned<u64>,
+    pub(super) step_up: Spanned<u64>,
+    pub(super) model: Spanned<String>,
+}
+
+/// `drift.cumulative:`, in basis points.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cumulative {
+    pub(super) alert: Spanned<u64>,
+}
+
 /// `limits:`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -172,7 +209,7 @@ pub(super) struct Limits {
 }
 
 /// A mapping in the order of the file, with the place of each key.
-pub(super) struct Entries<T>(pub(super) Vec<(Spanned<String>, T)>);
+pub(crate) struct Entries<T>(pub(crate) Vec<(Spanned<String>, T)>);
 
 impl<T> Default for Entries<T> {
     fn default() -> Self {

@@ -9,6 +9,8 @@
 //! | `file` | the file as written, one type per block |
 //! | `check` | everything that can be judged from the file alone |
 //! | `upstreams` | the blocks `upstreams` and `wrappers` |
+//! | `drift` | the block `drift` |
+//! | `known` | what is asked of it by commands that run nothing |
 //! | `credentials` | who holds which token; reads the token files |
 //! | `fault` | faults with their place and a hint |
 //!
@@ -17,8 +19,10 @@
 
 mod check;
 mod credentials;
-mod fault;
+mod drift;
+pub(crate) mod fault;
 mod file;
+mod known;
 #[cfg(test)]
 mod tests;
 mod upstreams;
@@ -41,7 +45,9 @@ use countersign_receipt::keys::KeySet;
 
 use crate::error::CommandError;
 use credentials::Token;
+pub(crate) use drift::Drift;
 use fault::Faults;
+pub(crate) use file::Entries;
 use upstreams::Upstream;
 
 /// A checked configuration. All paths are absolute.
@@ -62,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) local: Vec<LocalIdentity>,
     /// The file of reviewed contracts.
     pub(crate) contracts: Option<PathBuf>,
+    /// How drift is measured, and from where on it is noticed.
+    pub(crate) drift: Drift,
     /// What is odd in the file and forbids nothing.
     pub(crate) oddities: Vec<Fault>,
     tokens: Vec<Token>,
@@ -177,6 +185,7 @@ impl Config {
                 approver_groups: gateway.credentials.approver_groups(),
                 max_dependents: self.max_dependents,
                 halts: BTreeSet::new(),
+                drift: self.drift.limits.clone(),
             },
             fact_validity: self.fact_validity,
             window_idle: self.window_idle,

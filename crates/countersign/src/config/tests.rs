@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use countersign_core::drift::STARTING_MODEL;
 use countersign_core::names::ToolName;
 use countersign_gateway::auth::Role;
 use countersign_gateway::mcp::upstream::UpstreamKind;
@@ -319,4 +320,52 @@ fn no_fault_shows_a_value_that_may_be_a_secret() {
         let found = faults(&text).join("\n");
         assert!(!found.is_empty() && !found.contains(secret), "{found}");
     }
+}
+
+#[test]
+fn r7_thresholds_start_from_the_profile_and_are_in_force_where_the_block_is_written() {
+    let limits = |more: &str| parse(&format!("{LEAST}{more}")).unwrap().drift;
+    let none = limits("");
+    assert!(!none.limits.in_force && none.model.is_none());
+    let coding = limits("drift: { profile: coding, model: ./model }");
+    assert_eq!(coding.model.as_deref(), Some(Path::new("/etc/cs/model")));
+    assert_eq!((coding.limits.lexical.alert, coding.limits.lexical.step_up), (9_700, 9_950));
+    let embedded = coding.limits.embedded.unwrap();
+    assert_eq!((embedded.alert, embedded.step_up), (9_000, 9_500));
+    assert_eq!(embedded.model.as_deref(), Some(STARTING_MODEL));
+    assert!(coding.limits.in_force);
+    let own = limits(&format!(
+        "drift:
+  profile: research
+  model: ./model
+  lexical: {{ alert: 8000, step_up: 9000 }}
+  embedded: {{ alert: 6000, step_up: 7000, model: '{STARTING_MODEL}' }}
+  cumulative: {{ alert: 4000 }}
+"
+    ));
+    assert_eq!((own.limits.lexical.alert, own.limits.cusum), (8_000, 4_000));
+    assert_eq!(own.limits.embedded.map(|own| own.step_up), Some(7_000));
+    assert!(limits("drift: {}").limits.embedded.is_none(), "without a model no threshold is for one");
+}
+
+#[test]
+fn r7_thresholds_of_another_model_without_one_or_out_of_order_are_told() {
+    let other = faults("drift: { model: ./m, embedded: { alert: 1, step_up: 2, model: 'sha256:other' } }");
+    assert!(
+        other[0].starts_with(
+            "5:63: these thresholds were fitted to the distances of another model, sha256:other"
+        ),
+        "{other:?}"
+    );
+    assert!(other[0].contains(STARTING_MODEL) && other[0].contains("countersign drift calibrate"));
+    let without =
+        faults(&format!("drift: {{ embedded: {{ alert: 1, step_up: 2, model: '{STARTING_MODEL}' }} }}"));
+    assert!(without[0].contains("no `drift.model` that measures them"), "{without:?}");
+    let order = faults("drift: { lexical: { alert: 9000, step_up: 8000 } }");
+    assert!(order[0].contains("`drift.lexical.alert: 9000` is above its `step_up: 8000`"), "{order:?}");
+    let bounds = faults("drift: { lexical: { alert: 9000, step_up: 10001 } }");
+    assert!(bounds[0].contains("`drift.lexical.step_up: 10001` is out of bounds"), "{bounds:?}");
+    let profile = faults("drift: { profile: codign }");
+    assert!(profile[0].contains("`codign` is not a profile (hint: did you mean `coding`?)"), "{profile:?}");
+    assert!(faults("drift: { embedded: { alert: 1, step_up: 2 } }")[0].contains("`model` is missing"));
 }

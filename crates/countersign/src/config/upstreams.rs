@@ -31,6 +31,11 @@ impl Upstream {
         self.settings.connection.as_ref().map_or(Duration::from_secs(60), |connection| connection.call_limit)
     }
 
+    /// What is declared about its tools.
+    pub(super) const fn all_declared(&self) -> &BTreeMap<String, ToolDeclaration> {
+        &self.settings.tools
+    }
+
     /// The program it is started with, and the folder that it starts in.
     pub(super) fn program(&self) -> Option<(&str, &Path)> {
         match &self.settings.connection.as_ref()?.kind {

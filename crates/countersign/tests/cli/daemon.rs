@@ -51,11 +51,32 @@ impl<'a> Daemon<'a> {
 
     /// Posts in the agent's name.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        self.post_as("agent", path, body)
+    }
+
+    /// Posts in the name of whoever has this token.
+    pub(crate) fn post_as(&self, who: &str, path: &str, body: &Value) -> Value {
         self.runtime.block_on(async {
-            let request =
-                self.http.post(format!("{}{path}", self.home.url)).bearer_auth(Home::token("agent"));
+            let request = self.http.post(format!("{}{path}", self.home.url)).bearer_auth(Home::token(who));
             request.json(body).send().await.unwrap().json().await.unwrap()
         })
+    }
+
+    /// The result of a tool call over MCP, in the session that a host opened, by a client that lists nothing.
+    pub(crate) fn call_in(&self, session: &str, tool: &str, arguments: &Value) -> Value {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let answer: Value = self.runtime.block_on(async {
+            let request = self
+                .http
+                .post(format!("{}/mcp", self.home.url))
+                .bearer_auth(Home::token("agent"))
+                .header("accept", "application/json")
+                .header("mcp-protocol-version", "2025-11-25")
+                .header("countersign-session", session);
+            request.json(&message).send().await.unwrap().json().await.unwrap()
+        });
+        answer["result"].clone()
     }
 
     /// Tells it to stop; gives its exit code and everything that it said.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use countersign_testkit::model::package;
 use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
@@ -57,6 +58,7 @@ fn r7_thresholds_are_fitted_to_recorded_sessions() {
         "THRESHOLD  OF ALL  OF SESSIONS  AT MOST\n",
         "No embedded distances: HOME/model does not exist",
         "cumulative sum, 2 sessions",
+        "For countersign.yaml\ndrift:\n  profile: support\n  lexical: { alert: ",
     ] {
         assert!(said.out.contains(what), "{what}\n{}", said.out);
     }
@@ -84,6 +86,46 @@ fn r7_thresholds_are_fitted_to_recorded_sessions() {
     let farthest = lexical["measure"]["quantiles"].as_array().unwrap().last().unwrap()[1].as_u64().unwrap();
     assert!(fitted > farthest && fitted <= farthest + 50, "{fitted} {farthest}");
     assert!(json["embedded"].is_null());
+    // What is printed is configuration: the daemon starts with it.
+    home.configure(json["configuration"].as_str().unwrap());
+    let doctor = home.run(&["doctor"]);
+    assert!(doctor.out.contains("countersign.yaml is sound"), "{}", doctor.out);
+    assert!(doctor.out.contains("ok    embedding model: none is configured"), "{}", doctor.out);
+    assert_eq!(Daemon::start(&home).stop().0, Some(0));
+}
+
+/// Thresholds are for one model's distances; a model that cannot be used keeps the daemon from starting.
+#[test]
+fn r7_thresholds_of_another_model_and_a_model_that_cannot_be_run_are_refused() {
+    let home = Home::new();
+    home.run(&["keys", "init"]).exits(0);
+    let embedded = "embedded: { alert: 7000, step_up: 8000, model: 'sha256:other' }";
+    home.configure(&format!("drift: {{ model: ./model, {embedded} }}"));
+    let said = home.run(&["up"]).exits(3);
+    assert!(said.err.contains("fitted to the distances of another model, sha256:other"), "{}", said.err);
+    assert!(said.err.contains("countersign drift calibrate"), "{}", said.err);
+    home.configure("drift: { model: ./embedding }");
+    let said = home.run(&["up"]).exits(3);
+    for what in [
+        "the embedding model that `drift.model` names cannot be used",
+        "`countersign model install` puts it there",
+    ] {
+        assert!(said.err.contains(what), "{what}\n{}", said.err);
+    }
+    assert!(home.run(&["doctor"]).exits(1).out.contains("FAIL  embedding model"));
+    // The command puts it where the configuration names it.
+    home.run(&["model", "install", "--from", package().to_str().unwrap()]).exits(0);
+    assert!(home.path("embedding/model.safetensors").exists());
+    if cfg!(feature = "embed") {
+        assert_eq!(Daemon::start(&home).stop().0, Some(0));
+    } else {
+        let said = home.run(&["up"]).exits(3);
+        assert!(
+            said.err.contains("build the program with `cargo build --release --features embed`"),
+            "{}",
+            said.err
+        );
+    }
 }
 
 #[test]
@@ -189,6 +231,46 @@ fn served(bytes: Vec<u8>) -> String {
     url
 }
 
+/// R7: with a build that can run it, the daemon records what the model says before the ruling that reads it, and the
+/// records verify and are decided on without it.
+#[cfg(feature = "embed")]
+#[test]
+fn r7_the_daemon_records_the_models_distances_and_rules_by_them() {
+    let home = Home::new();
+    home.configure("drift: { model: ./model }");
+    home.run(&["model", "install", "--from", package().to_str().unwrap()]).exits(0);
+    let far = "{ id: far, match: { tool: files.write_file, context.risk_signals.drift.embedded: { gte: 8000 } }, action: DENY, priority: 1 }";
+    home.write("policies/base.yaml", &format!("{RULES}  - {far}\n"));
+    let daemon = Daemon::start(&home);
+    let opened = json!({ "human": "alice@example.com", "agent": "desk-agent-1", "original_request": "Write down the sales figures of March" });
+    let opened = post(&home, "host", None, "/v1/sessions", &opened);
+    let session = opened["token"].as_str().unwrap();
+    let writes = |path: &str, contents: &str| {
+        let action =
+            json!({ "tool": "files.write_file", "arguments": { "path": path, "contents": contents } });
+        post(&home, "agent", Some(session), "/v1/actions", &action)["decision"].clone()
+    };
+    let near = writes("revenue.txt", "what we sold in March, by month and number");
+    let far = writes(".ssh/authorized_keys", "ssh-ed25519 attacker");
+    assert_eq!((near, far), (json!("ALLOW"), json!("DENY")));
+    assert_eq!(daemon.stop().0, Some(0));
+    assert!(home.run(&["doctor"]).out.contains("ok    embedding model: HOME/model, sha256:dabb40d5"));
+    let exported = home.run(&["receipt", "export", "--out", "-"]).exits(0).out;
+    let measured: Vec<Value> = exported
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|receipt| receipt["kind"] == "measurement")
+        .map(|receipt| receipt["subject"].clone())
+        .collect();
+    let distances: Vec<u64> = measured.iter().map(|subject| subject["embedded"].as_u64().unwrap()).collect();
+    assert!(distances[0] < 8_000 && distances[1] >= 8_000, "{distances:?}");
+    assert!(measured.iter().all(|subject| subject["model"] == countersign_core::drift::STARTING_MODEL));
+    // The configuration names no model any more: what is recorded stays, and verifies.
+    home.configure("");
+    assert_eq!(Daemon::start(&home).stop().0, Some(0));
+    home.run(&["receipt", "verify"]).exits(0);
+}
+
 /// With a build that can run it, the installed model gives embedded distances.
 #[cfg(feature = "embed")]
 #[test]
@@ -200,18 +282,4 @@ fn r7_with_a_model_embedded_thresholds_are_fitted_too() {
     assert_eq!(json["embedded"]["measure"]["count"], 4);
     assert_eq!(json["embedded"]["fitted"]["model"], countersign_core::drift::STARTING_MODEL);
     assert!(json["missing"].is_null());
-}
-
-/// The folder of the package that has the model; `cargo metadata` downloads it where it is not there yet.
-fn package() -> std::path::PathBuf {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/model/Cargo.toml");
-    let cargo = std::process::Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--format-version", "1", "--manifest-path", manifest])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&cargo.stderr);
-    assert!(cargo.status.success(), "run `cargo fetch --manifest-path tests/model/Cargo.toml`: {said}");
-    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
-    let found = metadata["packages"].as_array().unwrap().iter().find(|one| one["name"] == "pocket-encoder");
-    std::path::Path::new(found.unwrap()["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned()
 }

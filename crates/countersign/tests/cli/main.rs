@@ -8,7 +8,10 @@ mod drift;
 mod home;
 mod import;
 mod names;
+mod policy;
+mod restart;
 mod simulate;
+mod wild;
 
 use home::Home;
 

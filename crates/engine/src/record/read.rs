@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::{Action, Arguments, Contract};
-use countersign_core::decision::{Approvers, Because, Decision, PolicyRef, Ruling, Step};
+use countersign_core::decision::{
+    Approvers, Because, Decision, Ending, Escalation, OnTimeout, PolicyRef, RiskLevel, Ruling, Step,
+};
+use countersign_core::drift::Embedding;
 use countersign_core::edits::{Edit, Edits, Place};
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::{Answer, Transition};
 use countersign_core::names::{ActionId, ApproverGroup, RuleId, SessionId, ToolName};
-use countersign_core::session::{Entry, Intent, Opened, Outcome, Status, What};
+use countersign_core::session::{Amount, Delegated, Entry, Intent, Opened, Outcome, Status, What};
 use countersign_core::time::{Span, Time};
 use countersign_receipt::commit::place;
 use countersign_receipt::v1;
@@ -81,6 +84,7 @@ impl Reader<'_> {
             }
             v1::Kind::Facts => self.facts(),
             v1::Kind::Observation => self.observed(),
+            v1::Kind::Measurement => self.measured(),
             v1::Kind::Ruling => self.ruled(known, contract),
             v1::Kind::Approval | v1::Kind::Resolution | v1::Kind::Expiry | v1::Kind::Outcome => {
                 Some(What::Moved { action: self.action_id()?, transition: self.moved()? })
@@ -105,6 +109,13 @@ impl Reader<'_> {
         }
     }
 
+    fn subject_number(&self, name: &str) -> Option<u32> {
+        match self.receipt.subject.as_ref()?.get(name)? {
+            Plain::Integer(n) => u32::try_from(*n).ok(),
+            _ => None,
+        }
+    }
+
     fn opened(&self) -> Option<Opened> {
         let session = self.receipt.session.as_ref()?;
         let identity = self.receipt.identity.as_ref()?;
@@ -120,21 +131,34 @@ impl Reader<'_> {
                 .intent
                 .as_ref()
                 .map(|intent| Intent { allow: intent.allow.clone(), exclude: intent.exclude.clone() }),
+            delegated: session.parent.as_deref().zip(session.root.as_deref()).map(|(parent, root)| {
+                Delegated {
+                    parent: SessionId::from(parent),
+                    root: SessionId::from(root),
+                    grants: identity.delegation.iter().map(party).collect(),
+                }
+            }),
         })
     }
 
     fn facts(&self) -> Option<What> {
         let block = self.receipt.facts.as_ref()?;
-        let mut facts = BTreeMap::new();
+        let (mut facts, mut erased) = (BTreeMap::new(), BTreeSet::new());
         for name in &block.names {
-            // An erased fact is a missing fact.
-            if let Some(text) = self.text(&place::fact(name)) {
-                facts.insert(Arc::from(name.as_str()), serde_json::from_str(&text).ok()?);
+            match self.text(&place::fact(name)) {
+                Some(text) => {
+                    facts.insert(Arc::from(name.as_str()), serde_json::from_str(&text).ok()?);
+                }
+                None => {
+                    erased.insert(Arc::from(name.as_str()));
+                }
             }
         }
         Some(What::Facts {
             facts,
+            erased,
             giver: block.giver.as_str().into(),
+            source: block.source.as_deref().map(Arc::from),
             valid_until: Time(block.valid_until.unix_millis()),
         })
     }
@@ -146,6 +170,19 @@ impl Reader<'_> {
         };
         let text = self.text(place::OUTPUT);
         Some(What::Observed { source: self.subject_text("source")?, labels: seen, text })
+    }
+
+    fn measured(&self) -> Option<What> {
+        let action = ActionId::from(&*self.subject_text("action")?);
+        let embedding = match self.subject_text("model") {
+            Some(model) => {
+                let (distance, rendering) =
+                    (self.subject_number("embedded"), self.subject_number("rendering")?);
+                Some(Embedding { distance, model, rendering })
+            }
+            None => None,
+        };
+        Some(What::Measured { action, embedding })
     }
 
     fn action_id(&self) -> Option<ActionId> {
@@ -234,7 +271,9 @@ impl Reader<'_> {
                 reason: block.reason.as_str().into(),
             },
             sets: set.map(|(name, value)| (name.as_str().into(), unplain(value))).collect(),
+            counted: self.counted()?,
             wait: block.wait_seconds.map(|s| Span::seconds(i64::try_from(s).unwrap_or(i64::MAX))),
+            ending: ending(block)?,
             escalate: escalates.then(|| approvers(&block.approvers)),
             facts_read: self.receipt.facts_read.iter().map(|name| name.as_str().into()).collect(),
             policy: PolicyRef {
@@ -245,13 +284,17 @@ impl Reader<'_> {
         })
     }
 
+    fn counted(&self) -> Option<BTreeMap<Arc<str>, Amount>> {
+        let names = self.receipt.context.iter().flat_map(|context| &context.counted);
+        match self.text(place::AMOUNTS) {
+            Some(text) => serde_json::from_str(&text).ok(),
+            // Nobody can tell erased amounts any more.
+            None => Some(names.map(|name| (name.as_str().into(), Amount::Unknown)).collect()),
+        }
+    }
+
     fn identity(&self) -> Option<Identity> {
         let block = self.receipt.identity.as_ref()?;
-        let party = |party: &v1::Party| Party {
-            id: party.id.as_str().into(),
-            roles: party.roles.clone(),
-            scope: party.scope.clone(),
-        };
         Some(Identity {
             human: party(block.human.as_ref()?),
             service: party(block.service.as_ref()?),
@@ -261,6 +304,10 @@ impl Reader<'_> {
             validated_at: Time(block.validated_at.unix_millis()),
         })
     }
+}
+
+fn party(party: &v1::Party) -> Party {
+    Party { id: party.id.as_str().into(), roles: party.roles.clone(), scope: party.scope.clone() }
 }
 
 fn labels(words: &[String]) -> BTreeSet<Arc<str>> {
@@ -273,16 +320,29 @@ fn approvers(clauses: &[Vec<String>]) -> Approvers {
     clauses.iter().map(clause).fold(Approvers::default(), Approvers::and)
 }
 
+fn ending(block: &v1::Decision) -> Option<Ending> {
+    let named = |word: &str| OnTimeout::ALL.into_iter().find(|end| end.as_str() == word);
+    let level = |word: &str| RiskLevel::ALL.into_iter().find(|level| level.as_str() == word);
+    let escalation = |escalation: &v1::Escalation| Escalation {
+        after: Span::seconds(i64::try_from(escalation.after_seconds).unwrap_or(i64::MAX)),
+        to: escalation.to.iter().map(|group| ApproverGroup::from(group.as_str())).collect(),
+    };
+    Some(Ending {
+        on_timeout: block.on_timeout.as_deref().map_or(Some(OnTimeout::Deny), named)?,
+        then: approvers(&block.then),
+        escalation: block.escalation.as_ref().map(escalation),
+        risk_level: match block.risk_level.as_deref() {
+            Some(word) => Some(level(word)?),
+            None => None,
+        },
+    })
+}
+
 fn edits(blocks: &[v1::Edit]) -> Option<Edits> {
     let mut edits = Edits::default();
     for block in blocks {
         let value: Value = serde_json::from_str(&block.value).ok()?;
-        let edit = match (block.op, value) {
-            (v1::EditOp::Set, value) => Edit::Set(value),
-            (v1::EditOp::Cap, Value::Number(max)) => Edit::Cap(max),
-            (v1::EditOp::Cap, _) => return None,
-        };
-        edits.add(Place::parse(&block.path)?, edit).ok()?;
+        edits.add(Place::parse(&block.path)?, Edit::from_parts(block.op.as_str(), value)?).ok()?;
     }
     Some(edits)
 }

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::{Action, Effect};
-use countersign_core::decision::{Approvers, Because, Decision, Gap, Missing, PolicyRef, Ruling, Step, Why};
+use countersign_core::decision::{
+    Approvers, Because, Decision, Ending, Escalation, Gap, Missing, OnTimeout, PolicyRef, RiskLevel, Ruling,
+    Step, Why,
+};
+use countersign_core::drift::{Embedding, Signal};
 use countersign_core::edits::{Edit, Edits, Place as EditPlace};
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::{Answer, Transition};
 use countersign_core::names::{ActionId, ApproverGroup, Chain, RuleId};
-use countersign_core::session::{Entry, Opened, Outcome, Status, What};
+use countersign_core::session::{Amount, Delegated, Entry, Measured, Opened, Outcome, Status, What};
 use countersign_core::time::Span;
 use countersign_receipt::v1;
 use countersign_receipt::values::Digest;
@@ -20,7 +24,8 @@ use serde_json::{Value, json};
 
 use super::write::{Source, Wait};
 use super::{Draft, Place, ReadBack, entry, seal};
-use crate::ports::{Epochs, Head, Stored};
+use crate::drift;
+use crate::ports::{EmbedError, Epochs, Head, Stored};
 
 const DEFAULT_WAIT: Span = Span::seconds(900);
 
@@ -32,7 +37,7 @@ fn who() -> Identity {
     };
     Identity {
         agent: party("bot"),
-        delegation: vec![party("d1"), Party::named("d2")],
+        delegation: vec![Party::named("d1"), Party::named("d2")],
         ..identity("alice", "bot")
     }
 }
@@ -148,7 +153,13 @@ fn groups() -> impl Strategy<Value = Approvers> {
 }
 
 fn missing(rules: Vec<RuleId>) -> impl Strategy<Value = Missing> {
-    let why = prop_oneof![Just(Why::Absent), Just(Why::WrongType), Just(Why::Stale)];
+    let why = prop_oneof![
+        Just(Why::Absent),
+        Just(Why::WrongType),
+        Just(Why::Stale),
+        Just(Why::AboveLimit),
+        Just(Why::Doubtful)
+    ];
     let gap = prop_oneof![
         4 => (word(), why).prop_map(|(name, why)| Gap::Fact { name: name.into(), why }),
         1 => word().prop_map(|id| Gap::Action(id.as_str().into())),
@@ -179,6 +190,12 @@ fn value() -> impl Strategy<Value = Value> {
 fn edits() -> impl Strategy<Value = Edits> {
     let edit = prop_oneof![
         value().prop_map(Edit::Set),
+        value().prop_map(Edit::Append),
+        Just(Edit::Remove),
+        Just(Edit::Foreign),
+        proptest::option::of(word()).prop_map(Edit::Redact),
+        proptest::collection::vec(value(), 0..3).prop_map(Edit::RestrictTo),
+        proptest::collection::vec(word(), 0..3).prop_map(Edit::RestrictUnder),
         any::<i64>().prop_map(|n| Edit::Cap(n.into())),
         (-1e9_f64..1e9).prop_map(|n| Edit::Cap(serde_json::Number::from_f64(n).unwrap())),
     ];
@@ -204,6 +221,20 @@ fn written() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// What a ruling may count.
+fn counted() -> impl Strategy<Value = BTreeMap<Arc<str>, Amount>> {
+    let known =
+        || ("0|[1-9][0-9]{0,29}", "[0-9]{0,17}[1-9]").prop_map(|(a, b)| format!("{a}.{b}").parse().unwrap());
+    let of = proptest::sample::select(vec![Measured::Bytes, Measured::Items]);
+    let amount = prop_oneof![
+        3 => known().prop_map(Amount::Known),
+        1 => any::<u64>().prop_map(|n| Amount::Known(n.into())),
+        1 => Just(Amount::Unknown),
+        1 => (of, proptest::option::of(known())).prop_map(|(of, at_most)| Amount::Result { of, at_most }),
+    ];
+    proptest::collection::btree_map(word().prop_map(Arc::from), amount, 0..3)
+}
+
 fn because() -> impl Strategy<Value = Because> {
     let steps = [
         Step::Halted,
@@ -212,6 +243,7 @@ fn because() -> impl Strategy<Value = Because> {
         Step::Unresolvable,
         Step::Forbidden,
         Step::Uncertain,
+        Step::Risk,
         Step::Misaligned,
         Step::Aligned,
         Step::Baseline,
@@ -237,12 +269,21 @@ fn any_ruling() -> impl Strategy<Value = Ruling> {
     });
     let sets = proptest::collection::btree_map(word(), written(), 0..3);
     let read = proptest::collection::btree_set(word(), 0..4);
-    (decided, edits(), sets, read, proptest::option::of(1..100_000_i64)).prop_map(
-        |((because, (decision, escalate)), edits, sets, read, wait)| Ruling {
+    (decided, edits(), sets, counted(), read, proptest::option::of(1..100_000_i64)).prop_map(
+        |((because, (decision, escalate)), edits, sets, counted, read, wait)| Ruling {
             edits: if decision == Decision::Deny { Edits::default() } else { edits },
             decision,
             because,
             sets: sets.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            counted,
+            ending: Ending {
+                on_timeout: wait.map_or(OnTimeout::Deny, |n| OnTimeout::ALL[usize::try_from(n % 3).unwrap()]),
+                escalation: wait
+                    .filter(|n| n % 2 == 0)
+                    .map(|n| Escalation { after: Span::seconds(n), to: vec!["leads".into()] }),
+                risk_level: wait.filter(|n| n % 5 == 0).map(|_| RiskLevel::High),
+                ..Ending::default()
+            },
             wait: wait.map(Span::seconds),
             escalate,
             facts_read: read.into_iter().map(Arc::from).collect(),
@@ -298,13 +339,17 @@ proptest! {
     }
 
     #[test]
-    fn given_facts_read_back_as_they_were(facts in proptest::collection::btree_map(word(), value(), 1..4)) {
+    fn given_facts_read_back_as_they_were(
+        facts in proptest::collection::btree_map(word(), value(), 1..4),
+        from in proptest::option::of(word()),
+    ) {
         let facts: BTreeMap<Arc<str>, Value> = facts.into_iter().map(|(name, value)| (name.into(), value)).collect();
         let (session, who) = (session(), who());
-        let draft = Draft::facts(source(&session, &who), &facts, "ops@example.com", second(9), second(5));
-        let What::Facts { facts: read, giver, valid_until } = there_and_back(draft, false).entry.what else { panic!() };
+        let draft = Draft::facts(source(&session, &who), &facts, ("ops@example.com", from.as_deref()), second(9), second(5));
+        let What::Facts { facts: read, erased, giver, source, valid_until } = there_and_back(draft, false).entry.what else { panic!() };
         prop_assert_eq!(read, facts);
         prop_assert_eq!((&*giver, valid_until), ("ops@example.com", second(9)));
+        prop_assert_eq!((source.as_deref(), erased.len()), (from.as_deref(), 0));
     }
 }
 
@@ -314,7 +359,10 @@ fn source<'a>(session: &'a Opened, identity: &'a Identity) -> Source<'a> {
 
 #[test]
 fn the_beginning_of_a_session_reads_back_as_it_was() {
-    for opened in [session(), opened("ses_1", "alice", "bot")] {
+    let grants = vec![Party::named("d1"), Party::named("d2")];
+    let delegated = Delegated { parent: "ses_0".into(), root: "ses_00".into(), grants };
+    let delegated = Opened { delegated: Some(delegated), ..session() };
+    for opened in [session(), opened("ses_1", "alice", "bot"), delegated] {
         let who = who();
         let draft = Draft::opened(source(&opened, &who), BTreeMap::new(), second(5));
         let read = there_and_back(draft, false);
@@ -342,6 +390,26 @@ fn turns_and_observations_read_back_as_they_were() {
     }
 }
 
+#[test]
+fn r7_measurements_read_back_as_they_were() {
+    let (session, who) = (session(), who());
+    let embedding = |distance| Embedding { distance, model: "sha256:00".into(), rendering: 3 };
+    let failed = Some(EmbedError::Failed("it was told to".into()));
+    for (embedding, failed, level) in [
+        (Some(embedding(Some(7_000))), None, Some(Signal::Alert)),
+        (Some(embedding(Some(0))), None, None),
+        (Some(embedding(None)), failed, None),
+        (None, None, Some(Signal::StepUp)),
+    ] {
+        let measured = drift::Measured { lexical: 9_000, level, embedding: embedding.clone(), failed };
+        let draft = Draft::measured(source(&session, &who), &"act_1".into(), &measured, second(5));
+        let read = there_and_back(draft, false);
+        let What::Measured { action, embedding: found } = read.entry.what else { panic!() };
+        assert_eq!((action.as_str(), found), ("act_1", embedding));
+        assert!(!read.entry.erased, "there is nothing in it to erase");
+    }
+}
+
 /// Free texts stand in the receipt as commitments only: its body shows none of them.
 #[test]
 fn r5_no_free_text_stands_in_the_signed_body() {
@@ -353,7 +421,10 @@ fn r5_no_free_text_stands_in_the_signed_body() {
         error: Some("the-error".into()),
     };
     let steps = [
-        Transition::Ruled(Arc::new(countersign_testkit::builders::ruling(Decision::Allow))),
+        Transition::Ruled(Arc::new(Ruling {
+            counted: [("moved".into(), "4711.5".parse().unwrap())].into(),
+            ..countersign_testkit::builders::ruling(Decision::Allow)
+        })),
         Transition::Answered(Answer { by: "bob".into(), approve: true, reason: Some("the-answer".into()) }),
         Transition::Outcome { outcome, late: false },
     ];
@@ -372,10 +443,10 @@ fn r5_no_free_text_stands_in_the_signed_body() {
     drafts.push(Draft::opened(source(&session, &who), BTreeMap::new(), second(5)));
     drafts.push(Draft::turn(source(&session, &who), "desk", &"the-turn".into(), second(5)));
     let What::Facts { facts, .. } = facts(&[("window", json!("the-fact"))], second(9)) else { panic!() };
-    drafts.push(Draft::facts(source(&session, &who), &facts, "ops", second(9), second(5)));
+    drafts.push(Draft::facts(source(&session, &who), &facts, ("ops", None), second(9), second(5)));
     for draft in drafts {
         let body = stored(draft, &TestSigner::new(7)).body;
-        for secret in ["the-", "deep", "100.5", "Pay the bill"] {
+        for secret in ["the-", "deep", "100.5", "4711", "Pay the bill"] {
             assert!(!body.contains(secret), "{secret} in {body}");
         }
     }
@@ -390,13 +461,18 @@ fn erased_disclosures_lead_to_missing_facts_never_to_other_ones() {
         read_back(&stored, false).entry.what
     };
     let What::Facts { facts, .. } = facts(&[("window", json!(1))], second(9)) else { panic!() };
-    let draft = Draft::facts(source(&session, &who), &facts, "ops", second(9), second(5));
-    assert!(matches!(erased(draft), What::Facts { facts, .. } if facts.is_empty()));
+    let draft = Draft::facts(source(&session, &who), &facts, ("ops", None), second(9), second(5));
+    assert!(
+        matches!(erased(draft), What::Facts { facts, erased, .. } if facts.is_empty() && erased.contains("window"))
+    );
     let draft = Draft::opened(source(&session, &who), BTreeMap::new(), second(5));
     assert!(
         matches!(erased(draft), What::Opened(opened) if opened.request.is_none() && opened.intent == session.intent)
     );
-    let ruled = Transition::Ruled(Arc::new(countersign_testkit::builders::ruling(Decision::Allow)));
+    let ruled = Transition::Ruled(Arc::new(Ruling {
+        counted: [("moved".into(), "4711.5".parse().unwrap())].into(),
+        ..countersign_testkit::builders::ruling(Decision::Allow)
+    }));
     let draft = Draft::transition(
         source(&session, &who),
         &act(),
@@ -404,7 +480,8 @@ fn erased_disclosures_lead_to_missing_facts_never_to_other_ones() {
         Wait { default: DEFAULT_WAIT, until: None },
         second(5),
     );
-    let What::Submitted { action, .. } = erased(draft) else { panic!() };
+    let What::Submitted { action, transition: Transition::Ruled(read), .. } = erased(draft) else { panic!() };
+    assert_eq!(read.counted, [("moved".into(), Amount::Unknown)].into());
     assert_ne!(action.arguments.text(), act().arguments.text());
 }
 

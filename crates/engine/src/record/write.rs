@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::{Action, Arguments};
-use countersign_core::decision::{Approvers, Decision, Gap, Missing, Ruling, Why};
+use countersign_core::decision::{Approvers, Decision, Gap, Missing, OnTimeout, Ruling, Why};
 use countersign_core::edits::Edit;
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::{Answer, Transition};
-use countersign_core::names::{ApproverGroup, Chain};
+use countersign_core::names::{ActionId, ApproverGroup, Chain};
 use countersign_core::session::{Opened, Outcome};
 use countersign_core::time::{Span, Time};
 use countersign_receipt::commit::place;
@@ -17,6 +17,7 @@ use countersign_receipt::values::{Plain, Time as WireTime};
 use serde_json::Value;
 
 use super::method;
+use crate::drift::Measured;
 
 /// An unsigned receipt and the texts it commits to, without its place in a chain.
 #[derive(Clone, Debug)]
@@ -95,12 +96,12 @@ impl Draft {
         draft
     }
 
-    /// Facts that somebody entitled gave.
+    /// Facts that somebody entitled gave, and where they have them from.
     #[must_use]
     pub fn facts(
         source: Source<'_>,
         facts: &BTreeMap<Arc<str>, Value>,
-        giver: &str,
+        (giver, from): (&str, Option<&str>),
         valid_until: Time,
         at: Time,
     ) -> Self {
@@ -109,6 +110,7 @@ impl Draft {
         draft.receipt.facts = Some(v1::Facts {
             giver: giver.to_owned(),
             names: facts.keys().map(ToString::to_string).collect(),
+            source: from.map(str::to_owned),
             valid_until: WireTime::from_unix_millis(valid_until.0),
         });
         for (name, value) in facts {
@@ -145,6 +147,29 @@ impl Draft {
         draft
     }
 
+    /// How far an action lies from the request, measured before it is ruled on.
+    #[must_use]
+    pub fn measured(source: Source<'_>, action: &ActionId, measured: &Measured, at: Time) -> Self {
+        let mut draft = Self::new(v1::Kind::Measurement, &Chain::Session(source.session.session.clone()), at);
+        draft.concerning(source);
+        let mut subject = BTreeMap::from([
+            ("action".to_owned(), Plain::from(action.as_str())),
+            ("lexical".to_owned(), Plain::from(measured.lexical)),
+        ]);
+        let mut say = |name: &str, value: Option<Plain>| {
+            subject.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        say("level", measured.level.map(|level| Plain::from(level.as_str())));
+        say("failed", measured.failed.as_ref().map(|error| Plain::from(error.to_string())));
+        if let Some(embedding) = &measured.embedding {
+            say("embedded", embedding.distance.map(Plain::from));
+            say("model", Some(Plain::from(&*embedding.model)));
+            say("rendering", Some(Plain::from(embedding.rendering)));
+        }
+        draft.receipt.subject = Some(subject);
+        draft
+    }
+
     /// Commits to a text.
     pub fn commit(&mut self, place: impl Into<String>, text: &Arc<str>) {
         self.texts.push((place.into(), Arc::clone(text)));
@@ -178,10 +203,18 @@ impl Draft {
             approvers: approvers_block(ruling),
             deadline: waits.then(|| WireTime::from_unix_millis(limits.until.unwrap_or(at + wait).0)),
             edits: ruling.edits.iter().map(|(place, edit)| edit_block(&place.dotted(), edit)).collect(),
+            escalation: ruling.ending.escalation.as_ref().map(|escalation| v1::Escalation {
+                after_seconds: u64::try_from(escalation.after.as_seconds()).unwrap_or(0),
+                to: escalation.to.iter().map(ToString::to_string).collect(),
+            }),
             missing: missing_block(&ruling.decision),
+            on_timeout: (ruling.ending.on_timeout != OnTimeout::Deny)
+                .then(|| ruling.ending.on_timeout.as_str().to_owned()),
             reason: ruling.because.reason.to_string(),
+            risk_level: ruling.ending.risk_level.map(|level| level.as_str().to_owned()),
             rules: ruling.because.rules.iter().map(ToString::to_string).collect(),
             step: ruling.because.step.as_str().to_owned(),
+            then: clauses(&ruling.ending.then),
             verdict: verdict_word(ruling),
             wait_seconds: waits.then(|| u64::try_from(wait.as_seconds()).unwrap_or(0)),
         });
@@ -191,21 +224,32 @@ impl Draft {
             version: ruling.policy.version.to_string(),
         });
         self.receipt.facts_read = ruling.facts_read.iter().map(ToString::to_string).collect();
-        if !ruling.sets.is_empty() {
+        if !ruling.sets.is_empty() || !ruling.counted.is_empty() {
+            let counted = ruling.counted.keys().map(ToString::to_string).collect();
             let set = ruling.sets.iter().map(|(name, value)| (name.to_string(), plain(value))).collect();
-            self.receipt.context = Some(v1::Context { set });
+            self.receipt.context = Some(v1::Context { counted, set });
+        }
+        if !ruling.counted.is_empty() {
+            // Amounts are read from arguments, so they are values.
+            let amounts =
+                ruling.counted.iter().map(|(name, amount)| (name.to_string(), amount.to_string().into()));
+            self.commit(place::AMOUNTS, &Value::Object(amounts.collect()).to_string().into());
         }
     }
 
     fn escalated(&mut self, approvers: &Approvers, at: Time) {
         self.receipt.decision = Some(v1::Decision {
             approvers: clauses(approvers),
-            reason: "the rules disagree, and a person is asked".to_owned(),
+            reason: "a person is asked: the rules disagree, or nothing resolved the wait in time".to_owned(),
             step: countersign_core::decision::Step::Uncertain.as_str().to_owned(),
             verdict: v1::Verdict::StepUp,
             ..v1::Decision::default()
         });
-        self.deferral(method::ESCALATED, "the rules disagree, and somebody can settle it", at);
+        self.deferral(
+            method::ESCALATED,
+            "the rules disagree and somebody can settle it, or nothing resolved it in time",
+            at,
+        );
     }
 
     fn answered(&mut self, answer: &Answer, at: Time) {
@@ -312,6 +356,8 @@ fn session_block(opened: &Opened) -> v1::Session {
             .as_ref()
             .map(|intent| v1::Intent { allow: intent.allow.clone(), exclude: intent.exclude.clone() }),
         labels: opened.labels.iter().map(ToString::to_string).collect(),
+        parent: opened.delegated.as_ref().map(|delegated| delegated.parent.to_string()),
+        root: opened.delegated.as_ref().map(|delegated| delegated.root.to_string()),
         source: opened.source.to_string(),
     }
 }
@@ -355,6 +401,9 @@ fn gap_word(gap: &Gap) -> String {
         Gap::Fact { name, why: Why::Absent } => format!("fact:absent:{name}"),
         Gap::Fact { name, why: Why::WrongType } => format!("fact:wrong_type:{name}"),
         Gap::Fact { name, why: Why::Stale } => format!("fact:stale:{name}"),
+        Gap::Fact { name, why: Why::Conflicting } => format!("fact:conflicting:{name}"),
+        Gap::Fact { name, why: Why::AboveLimit } => format!("fact:above_limit:{name}"),
+        Gap::Fact { name, why: Why::Doubtful } => format!("fact:doubtful:{name}"),
         Gap::Action(id) => format!("action:{id}"),
         Gap::Agreement(_) => "agreement".to_owned(),
         Gap::Rule(id) => format!("rule:{id}"),
@@ -377,6 +426,9 @@ pub(super) fn gaps(words: &[String], rules: &[countersign_core::names::RuleId]) 
                     "absent" => Why::Absent,
                     "wrong_type" => Why::WrongType,
                     "stale" => Why::Stale,
+                    "conflicting" => Why::Conflicting,
+                    "above_limit" => Why::AboveLimit,
+                    "doubtful" => Why::Doubtful,
                     _ => return None,
                 };
                 Some(Gap::Fact { name: name.into(), why })
@@ -389,11 +441,18 @@ pub(super) fn gaps(words: &[String], rules: &[countersign_core::names::RuleId]) 
 }
 
 fn edit_block(path: &str, edit: &Edit) -> v1::Edit {
-    let (op, value) = match edit {
-        Edit::Set(value) => (v1::EditOp::Set, value.to_string()),
-        Edit::Cap(max) => (v1::EditOp::Cap, max.to_string()),
+    let (_, value) = edit.parts();
+    let op = match edit {
+        Edit::Set(_) => v1::EditOp::Set,
+        Edit::Cap(_) => v1::EditOp::Cap,
+        Edit::Redact(_) => v1::EditOp::Redact,
+        Edit::Remove => v1::EditOp::Remove,
+        Edit::Append(_) => v1::EditOp::Append,
+        Edit::RestrictTo(_) => v1::EditOp::RestrictTo,
+        Edit::RestrictUnder(_) => v1::EditOp::RestrictUnder,
+        Edit::Foreign => v1::EditOp::Foreign,
     };
-    v1::Edit { op, path: path.to_owned(), value }
+    v1::Edit { op, path: path.to_owned(), value: value.to_string() }
 }
 
 /// What policy wrote, in the few types that are signed; policy admits no others at load.

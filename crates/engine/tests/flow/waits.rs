@@ -285,7 +285,7 @@ async fn r4_defer_a_fact_that_grew_stale_before_the_claim_no_longer_authorises()
     let id = suspended(world.submit(&session, "keys.rotate", "{}").await).action().clone();
     let valid = Some(countersign_core::time::Span::seconds(30));
     let fact = [("window".into(), json!("open"))].into();
-    world.engine.give_facts(&session, fact, "ops", valid).await.unwrap();
+    world.engine.give_facts(&session, fact, "ops", None, valid).await.unwrap();
     world.passes(30).await;
     let refusal = refused(world.submit(&session, "keys.rotate", "{}").await);
     assert_eq!((refusal.action, refusal.step), (Some(id), Step::Superseded));

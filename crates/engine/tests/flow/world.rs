@@ -6,17 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::action::{Contract, Effect};
-use countersign_core::decide::Environment;
+use countersign_core::decide::{Environment, Memo, decide};
 use countersign_core::decision::Ruling;
+use countersign_core::drift;
 use countersign_core::lifecycle::{Limits, State};
 use countersign_core::names::{ActionId, Chain, SessionId, ToolName};
 use countersign_core::session::{Context, Outcome, Status, What};
 use countersign_core::time::Span;
 use countersign_engine::approvals::{AnswerError, Approver};
 use countersign_engine::commit::Failure;
-use countersign_engine::ports::{AppendError, Batch, Ledger, Query, RecordKind, Stored};
+use countersign_engine::ports::{AppendError, Batch, Embedder, Ledger, Query, RecordKind, Stored};
 use countersign_engine::record;
 use countersign_engine::recovery::Recovered;
+use countersign_engine::replay::recorded;
 use countersign_engine::{
     Caller, Engine, Mediator as _, Opening, Parts, Proceed, Proceeding, ReceiptRef, Refusal, Report,
     Settings, Submission, Suspended, Unrecorded,
@@ -25,6 +27,7 @@ use countersign_receipt::v1;
 use countersign_store::{Memory, Point, Verdict};
 use countersign_testkit::builders::{START, approvers, arguments, contract, identity, policy, tool};
 use countersign_testkit::clock::SimClock;
+use countersign_testkit::embedder::WordEmbedder;
 use countersign_testkit::signer::TestSigner;
 use serde_json::Value;
 
@@ -100,8 +103,17 @@ pub(crate) struct World {
     pub(crate) faults: Arc<Faults>,
     signer: Arc<TestSigner>,
     policy: String,
+    /// How drift is measured, from the next start on.
+    pub(crate) measuring: Measuring,
     /// Actions that were run, with the arguments they were run with.
     pub(crate) ran: Mutex<Vec<(ActionId, String)>>,
+}
+
+/// What measures drift, and from where on it is noticed.
+#[derive(Clone, Default)]
+pub(crate) struct Measuring {
+    pub(crate) embedder: Option<Arc<WordEmbedder>>,
+    pub(crate) limits: drift::Limits,
 }
 
 impl World {
@@ -113,7 +125,8 @@ impl World {
     pub(crate) async fn slow() -> Self {
         let mut world = Self::new().await;
         let ledger = Slow::over(Arc::clone(&world.ledger), Duration::from_millis(3));
-        let started = start(Arc::new(ledger), &world.clock, &world.signer, POLICY).await.unwrap();
+        let (clock, signer) = (&world.clock, &world.signer);
+        let started = start(Arc::new(ledger), clock, signer, POLICY, &world.measuring).await.unwrap();
         world.engine = started.0;
         world
     }
@@ -123,9 +136,10 @@ impl World {
         let hook = Arc::clone(&faults);
         let ledger = Arc::new(Memory::with_faults(Box::new(move |point| hook.meet(point))));
         let (clock, signer) = (Arc::new(SimClock::at(START)), Arc::new(TestSigner::new(1)));
-        let engine = start(Arc::clone(&ledger) as Arc<dyn Ledger>, &clock, &signer, file).await.unwrap().0;
+        let (at, measuring) = (Arc::clone(&ledger) as Arc<dyn Ledger>, Measuring::default());
+        let engine = start(at, &clock, &signer, file, &measuring).await.unwrap().0;
         let ran = Mutex::default();
-        Self { engine, ledger, clock, faults, signer, policy: file.to_owned(), ran }
+        Self { engine, ledger, clock, faults, signer, policy: file.to_owned(), measuring, ran }
     }
 
     /// The process dies, and another one starts on the same ledger.
@@ -138,7 +152,7 @@ impl World {
     /// A second engine on the same ledger.
     pub(crate) async fn another(&self) -> Result<(Engine, Recovered), Failure> {
         let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
-        start(ledger, &self.clock, &self.signer, &self.policy).await
+        start(ledger, &self.clock, &self.signer, &self.policy, &self.measuring).await
     }
 
     pub(crate) async fn open(&self) -> SessionId {
@@ -197,7 +211,9 @@ impl World {
         name: &str,
         value: Value,
     ) -> Result<ReceiptRef, Failure> {
-        self.engine.give_facts(session, [(Arc::from(name), value)].into(), "ops@example.com", None).await
+        self.engine
+            .give_facts(session, [(Arc::from(name), value)].into(), "ops@example.com", None, None)
+            .await
     }
 
     /// Time passes, and whatever is due is done.
@@ -253,6 +269,7 @@ impl World {
             let context = self.replayed(&session).await;
             principals.insert(Chain::Human(Arc::clone(&context.opened().human)));
             principals.insert(Chain::Agent(Arc::clone(&context.opened().agent)));
+            principals.insert(context.opened().tree());
             self.in_step(&session, &context).await;
         }
         for chain in principals {
@@ -262,6 +279,38 @@ impl World {
             }
         }
         self.nothing_ran_unrecorded(&stored);
+        self.decided_again(&stored).await;
+    }
+
+    /// R3.deterministic: what was decided when an action came in is decided again from the ledger alone, under the same
+    /// policy. A few rulings of each ledger.
+    async fn decided_again(&self, stored: &[Stored]) {
+        const FEW: usize = 4;
+        let policy = policy(&self.policy);
+        // These steps are no rule's: the message or the moment is refused, not the action.
+        let others = ["protocol", "unresolvable", "contention", "superseded"];
+        let asked = stored.iter().map(receipt).filter(|receipt| {
+            let ours = receipt.policy.as_ref().is_some_and(|p| p.digest == *policy.reference().digest);
+            let decided = receipt.decision.as_ref().is_some_and(|d| !others.contains(&d.step.as_str()));
+            receipt.kind == v1::Kind::Ruling && ours && decided
+        });
+        let asked: Vec<v1::Receipt> = asked.collect();
+        let contracts: countersign_engine::state::Contracts = Arc::new(declared);
+        for receipt in asked.iter().step_by(asked.len() / FEW + 1) {
+            let found = recorded(&*self.ledger, &receipt.id, limits(), &contracts).await.unwrap().unwrap();
+            if found.context.find(&found.action.id).is_some() {
+                continue;
+            }
+            let environment = Environment {
+                approver_groups: ["security".into()].into(),
+                max_dependents: 16,
+                halts: found.halts.clone(),
+                drift: self.measuring.limits.clone(),
+            };
+            let ruling = decide(&found.question(&policy, &environment, &Memo::default()));
+            assert_eq!((&ruling.decision, &ruling.edits), (&found.ruling.decision, &found.ruling.edits));
+            assert_eq!(ruling.because, found.ruling.because);
+        }
     }
 
     /// Memory and ledger agree, except for what is being recorded at this moment.
@@ -315,17 +364,20 @@ async fn start(
     clock: &Arc<SimClock>,
     signer: &Arc<TestSigner>,
     file: &str,
+    measuring: &Measuring,
 ) -> Result<(Engine, Recovered), Failure> {
     Engine::start(Parts {
         ledger,
         signer: Arc::clone(signer) as Arc<dyn countersign_receipt::sign::Signer>,
         clock: Arc::clone(clock) as Arc<dyn countersign_engine::ports::Clock>,
+        embedder: measuring.embedder.clone().map(|embedder| embedder as Arc<dyn Embedder>),
         policy: policy(file),
         settings: Settings {
             limits: limits(),
             environment: Environment {
                 approver_groups: ["security".into()].into(),
                 max_dependents: 16,
+                drift: measuring.limits.clone(),
                 ..Environment::default()
             },
             fact_validity: Span::seconds(900),
@@ -369,6 +421,7 @@ pub(crate) fn opening(human: &str, agent: &str) -> Opening {
         labels: BTreeSet::new(),
         request: Some("Tidy up".into()),
         intent: None,
+        delegation: None,
         lookup: None,
     }
 }
@@ -462,17 +515,22 @@ fn disclosed(stored: &Stored) -> String {
 pub(crate) fn seen(context: &Context) -> String {
     let tracked: BTreeMap<_, _> = context
         .tracked()
-        .map(|t| (t.action.id.to_string(), format!("{} {}", stands(t.life.state()), t.life.was_deferred())))
+        .map(|t| {
+            let stands = stands(t.life.state());
+            (t.action.id.to_string(), format!("{stands} {} {:?}", t.life.was_deferred(), t.embedding))
+        })
         .collect();
     format!(
-        "{:?} {:?} {:?} {} {} {:?} {:?} {tracked:#?}",
+        "{:?} {:?} {:?} {} {} {:?} {:?} {:?} {:?} {tracked:#?}",
         context.labels(),
         context.facts(),
         context.actions(),
         context.submitted(),
         context.denied(),
         context.last(),
-        context.signals()
+        context.signals(),
+        context.history(),
+        context.usage()
     )
 }
 
@@ -480,7 +538,7 @@ pub(crate) fn seen(context: &Context) -> String {
 fn stands(state: &State) -> String {
     let plain = |ruling: &Ruling| Ruling { wait: None, ..ruling.clone() };
     match state {
-        State::Waiting { ruling, deadline, on_person } => {
+        State::Waiting { ruling, deadline, on_person, .. } => {
             format!("waiting until {deadline:?}, person {on_person}, {:?}", plain(ruling))
         }
         State::Authorised { ruling, until, approved } => {

@@ -54,6 +54,11 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> Result<Response, Pro
         rulings.get_or_create(&[("decision", decision)]).inc_by(count);
     }
     registry.register("rulings", "First rulings since the start, by decision", rulings);
+    let drift = Family::<Labels, Counter<u64, AtomicU64>>::default();
+    for (level, count) in ["alert", "exceeded"].into_iter().zip(api.engine.counts().drift()) {
+        drift.get_or_create(&[("level", level)]).inc_by(count);
+    }
+    registry.register("drift", "Actions that lay so far from their request that it was noticed", drift);
     let unrecorded: Counter = Counter::default();
     unrecorded.inc_by(api.engine.counts().unrecorded_refusals());
     registry.register("unrecorded_refusals", "Refusals that the ledger could not take", unrecorded);

@@ -35,6 +35,9 @@ pub(super) async fn give_facts(
         bounded("facts", name, NAME)?;
         Fact::may_be_given(name).map_err(|no| Problem::unacceptable(no.message, no.hint))?;
     }
+    if let Some(source) = &body.source {
+        bounded("source", source, NAME)?;
+    }
     if body.valid_for.is_some_and(|seconds| !(1..=VALIDITY).contains(&seconds)) {
         let message = format!("`valid_for` is not between 1 and {VALIDITY} seconds");
         return Err(Problem::unacceptable(message, "give the fact again when its time is over"));
@@ -45,7 +48,9 @@ pub(super) async fn give_facts(
     let facts = body.facts.into_iter().map(|(name, value)| (name.into(), value)).collect();
     let valid_for = body.valid_for.map(|seconds| Span::seconds(i64::from(seconds)));
     let engine = api.engine.clone();
-    let receipt = finish(async move { engine.give_facts(&id, facts, &giver, valid_for).await }).await??;
+    let source = body.source;
+    let giving = async move { engine.give_facts(&id, facts, &giver, source.as_deref(), valid_for).await };
+    let receipt = finish(giving).await??;
     Ok(Json(Recorded { receipt: (&receipt).into() }))
 }
 

@@ -8,17 +8,21 @@ use axum::extract::{Path, State};
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::State as Life;
 use countersign_core::names::{Chain, SessionId};
-use countersign_core::session::{Context, Intent, Tracked};
+use countersign_core::session::given::Statements;
+use countersign_core::session::{Context, FactState, GivenFact, Intent, Tracked};
+use countersign_core::time::Time;
 use countersign_engine::commit::Failure;
+use countersign_engine::delegation::DEEPEST;
 use countersign_engine::ports::{Query as LedgerQuery, Stored};
-use countersign_engine::{Caller, Opening};
+use countersign_engine::{Caller, Delegation, Opening};
 use countersign_receipt::v1::{Enforcement, Face, Kind};
 
 use super::body::{Body, Query};
 use super::gate::Bearer;
 use super::wire::{
-    Boundary, BoundaryView, FactView, NewSession, NewTurn, OpenActionView, OpenedSession, Recorded,
-    SessionLine, SessionList, SessionView, SessionsQuery, StateWord, moment,
+    Boundary, BoundaryView, DelegatedBy, FactView, FactWord, NewSession, NewTurn, OpenActionView,
+    OpenedSession, Recorded, SessionLine, SessionList, SessionView, SessionsQuery, StateWord, StatementView,
+    moment,
 };
 use super::{ApiState, NAME, Problem, bounded, finish};
 use crate::mcp::server::session::{secret, token_key};
@@ -33,6 +37,10 @@ pub(super) async fn open(
     Body(body): Body<NewSession>,
 ) -> Result<Json<OpenedSession>, Problem> {
     check(&body)?;
+    let delegation = match body.delegated_by {
+        Some(by) => Some(delegation(&api, &bearer, by).await?),
+        None => None,
+    };
     let token = secret().ok_or_else(|| Problem::unavailable("the system gives no randomness"))?;
     let identity = Identity {
         human: Party::named(body.human),
@@ -50,12 +58,31 @@ pub(super) async fn open(
         labels: body.labels.iter().map(|label| label.as_str().into()).collect(),
         request: body.original_request.as_deref().map(Arc::from),
         intent: body.intent.map(|Boundary { allow, exclude }| Intent { allow, exclude }),
+        delegation,
         lookup: Some(token_key(&token).into()),
     };
     let engine = api.engine.clone();
     let opened = finish(async move { engine.open_session(opening).await }).await?;
     let opened = opened.map_err(|refusal| Problem::refused(&refusal))?;
     Ok(Json(OpenedSession { id: opened.id.to_string(), token, receipt: (&opened.receipt).into() }))
+}
+
+/// A host passes on only from sessions that it may see.
+async fn delegation(api: &ApiState, bearer: &Bearer, by: DelegatedBy) -> Result<Delegation, Problem> {
+    bounded("delegated_by.session", &by.session, NAME)?;
+    by.scope.iter().try_for_each(|upstream| bounded("delegated_by.scope", upstream, NAME))?;
+    if by.scope.len() > LABELS {
+        let message = format!("`delegated_by.scope` names more than {LABELS} upstreams");
+        return Err(Problem::unacceptable(message, "leave it out to pass on all of them"));
+    }
+    let session = SessionId::from(by.session.as_str());
+    visible(api, bearer, &session).await?;
+    let grants = |context: &Context| context.opened().delegated.as_ref().map_or(0, |by| by.grants.len());
+    if read(api, &session, grants).await? >= DEEPEST {
+        let message = format!("more than {DEEPEST} grants lead to this session");
+        return Err(Problem::unacceptable(message, "delegate from a session nearer to the user"));
+    }
+    Ok(Delegation { session, scope: by.scope })
 }
 
 fn check(body: &NewSession) -> Result<(), Problem> {
@@ -132,7 +159,8 @@ pub(super) async fn show(
 ) -> Result<Json<SessionView>, Problem> {
     let id = SessionId::from(id.as_str());
     let line = visible(&api, &bearer, &id).await?;
-    read(&api, &id, |context| Json(view(line.clone(), context))).await
+    let now = api.engine.now();
+    read(&api, &id, |context| Json(view(line.clone(), context, now.max(context.last())))).await
 }
 
 /// The beginning of a session that the bearer may see.
@@ -190,23 +218,35 @@ pub(super) async fn read<T: Send>(
     Err(Failure::Moved.into())
 }
 
-fn view(line: SessionLine, context: &Context) -> SessionView {
-    let opened = context.opened();
-    let fact = |fact: &countersign_core::session::GivenFact| FactView {
-        value: fact.value.clone(),
-        giver: fact.giver.to_string(),
-        at: moment(fact.at),
-        valid_until: fact.valid_until.map(moment),
+fn fact(said: &Statements, now: Time) -> FactView {
+    let statement = |said: &GivenFact| StatementView {
+        value: said.value.clone(),
+        giver: said.giver.to_string(),
+        source: said.source.as_deref().map(str::to_owned),
+        at: moment(said.at),
+        valid_until: said.valid_until.map(moment),
     };
+    let state = match said.state(now) {
+        FactState::Absent => FactWord::Absent,
+        FactState::Stale => FactWord::Stale,
+        FactState::Conflicting => FactWord::Conflicting,
+        FactState::Holds(_) => FactWord::Holds,
+    };
+    FactView { state, said: said.all().iter().map(statement).collect() }
+}
+
+fn view(line: SessionLine, context: &Context, now: Time) -> SessionView {
+    let opened = context.opened();
     let boundary =
         |intent: &Intent| BoundaryView { allow: intent.allow.clone(), exclude: intent.exclude.clone() };
     SessionView {
         line,
         last_at: moment(context.last()),
         request_known: opened.request.is_some(),
+        delegated_by: opened.delegated.as_ref().map(|delegated| delegated.parent.to_string()),
         intent: context.intent().map(boundary),
         labels: context.labels().iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
-        facts: context.facts().iter().map(|(name, given)| (name.to_string(), fact(given))).collect(),
+        facts: context.facts().iter().map(|(name, said)| (name.to_string(), fact(said, now))).collect(),
         actions: context.actions().iter().map(|(tool, count)| (tool.to_string(), *count)).collect(),
         submitted: context.submitted(),
         denied: context.denied(),

@@ -6,7 +6,6 @@ use countersign_core::edits::{Edit, Edits};
 use countersign_core::identity::{Identity, Party};
 use countersign_core::time::Time;
 use countersign_receipt::values::Time as WireTime;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub mod answered;
@@ -41,6 +40,9 @@ impl MissingThing {
                     Why::Absent => "absent",
                     Why::WrongType => "wrong_type",
                     Why::Stale => "stale",
+                    Why::Conflicting => "conflicting",
+                    Why::AboveLimit => "above_limit",
+                    Why::Doubtful => "doubtful",
                 };
                 Self::Fact { name: name.to_string(), why: why.to_owned() }
             }
@@ -73,10 +75,7 @@ pub(super) fn clauses(approvers: &Approvers) -> Vec<Vec<String>> {
 
 pub(super) fn edits(edits: &Edits) -> Vec<EditView> {
     let view = |(place, edit): (&countersign_core::edits::Place, &Edit)| {
-        let (op, value) = match edit {
-            Edit::Set(value) => ("set", value.clone()),
-            Edit::Cap(most) => ("cap", Value::Number(most.clone())),
-        };
+        let (op, value) = edit.parts();
         EditView { path: place.dotted(), op: op.to_owned(), value }
     };
     edits.iter().map(view).collect()

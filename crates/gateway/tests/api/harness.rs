@@ -140,6 +140,7 @@ impl World {
             ledger: Arc::<Memory>::clone(&ledger),
             signer: Arc::<SigningKey>::clone(&signer),
             clock: Arc::<Hand>::clone(&clock),
+            embedder: None,
             policy: PolicySet::assemble(vec![("test.yaml".into(), POLICY.as_bytes().to_vec())]).unwrap(),
             settings: countersign_engine::Settings {
                 limits: Limits::default(),
@@ -147,6 +148,7 @@ impl World {
                     approver_groups: settings.credentials.approver_groups(),
                     max_dependents: 16,
                     halts: BTreeSet::new(),
+                    drift: countersign_core::drift::Limits::default(),
                 },
                 fact_validity: Span::seconds(900),
                 window_idle: Span::seconds(1800),

@@ -109,11 +109,63 @@ async fn a_sessions_context_shows_labels_facts_counts_and_what_is_open_but_no_ar
     assert_eq!(view["intent"], json!({ "allow": ["files"], "exclude": ["mail"] }));
     assert_eq!((&view["request_known"], &view["inherits"]), (&json!(true), &json!(false)));
     let fact = &view["facts"]["maintenance_window"];
-    assert_eq!((&fact["value"], &fact["giver"]), (&json!(true), &json!("ops")));
-    assert!(fact["valid_until"].as_str() > fact["at"].as_str());
+    let said = &fact["said"][0];
+    assert_eq!(
+        (&said["value"], &said["giver"], &said["source"]),
+        (&json!(true), &json!("ops"), &json!(null))
+    );
+    assert_eq!(fact["state"], "holds");
+    assert!(said["valid_until"].as_str() > said["at"].as_str());
     assert_eq!(view["open"][0]["id"], waiting["action"]);
     assert_eq!(view["open"][0]["state"], "waiting_for_person");
     assert_eq!((&view["submitted"], &view["actions"]), (&json!(1), &json!({})));
+}
+
+/// Cross-agent: `R2.data`, `R6`.
+#[tokio::test]
+async fn a_host_links_a_session_with_the_one_that_delegated_it_and_only_with_its_own() {
+    let world = World::new().await;
+    let parent = open(&world, alice()).await["id"].as_str().unwrap().to_owned();
+    let by = |session: &str, scope: &[&str]| json!({ "session": session, "scope": scope });
+    let task = |by: &serde_json::Value| json!({ "human": "bob", "agent": "other-agent", "delegated_by": by });
+    world.post("host", "/v1/sessions", &task(&by("ses_none", &[]))).await.refused(404);
+    world.post("host", "/v1/sessions", &task(&by("", &[]))).await.refused(422);
+    world.post("host-2", "/v1/sessions", &task(&by(&parent, &[]))).await.refused(404);
+    world.post("host", "/v1/sessions", &task(&json!({ "session": parent, "depth": 1 }))).await.refused(422);
+    let mut from = parent.clone();
+    for _ in 0..8 {
+        let child = open(&world, task(&by(&from, &["files"]))).await["id"].as_str().unwrap().to_owned();
+        let view = world.get("host", &format!("/v1/sessions/{child}")).await.ok();
+        assert_eq!(view["delegated_by"], from.as_str());
+        from = child;
+    }
+    assert_eq!(world.get("host", &format!("/v1/sessions/{parent}")).await.ok()["delegated_by"], json!(null));
+    let receipts = world.receipts(&format!("session={from}")).await;
+    assert_eq!(receipts[0]["session"]["root"], parent.as_str());
+    let grants: Vec<_> = receipts[0]["identity"]["delegation"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        (grants.len(), &grants[0]["id"], &grants[8]["scope"]),
+        (9, &json!("alice"), &json!(["files"]))
+    );
+}
+
+#[tokio::test]
+async fn sources_of_a_fact_that_disagree_are_shown_each_and_the_fact_counts_as_missing() {
+    let world = World::new().await;
+    let id = open(&world, alice()).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/sessions/{id}/context");
+    for (source, open) in [("rota", true), ("board", false)] {
+        let facts = json!({ "facts": { "maintenance_window": open }, "source": source });
+        world.post("operator", &path, &facts).await.ok();
+    }
+    let view = world.get("operator", &format!("/v1/sessions/{id}")).await.ok();
+    let fact = &view["facts"]["maintenance_window"];
+    assert_eq!(fact["state"], "conflicting");
+    let said: Vec<_> =
+        fact["said"].as_array().unwrap().iter().map(|one| (&one["source"], &one["value"])).collect();
+    assert_eq!(said, [(&json!("rota"), &json!(true)), (&json!("board"), &json!(false))]);
+    let empty = json!({ "facts": { "x": 1 }, "source": "" });
+    world.post("operator", &path, &empty).await.refused(422);
 }
 
 #[tokio::test]

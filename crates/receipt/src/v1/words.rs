@@ -60,6 +60,8 @@ words! {
         Turn = "turn",
         /// Facts were given.
         Facts = "facts",
+        /// How far an action lies from the request was measured, right before it was decided.
+        Measurement = "measurement",
         /// An action was decided.
         Ruling = "ruling",
         /// An approver answered.
@@ -78,6 +80,8 @@ words! {
         Halt = "halt",
         /// A key was made, retired or revoked.
         Key = "key",
+        /// A tool was listed with a definition that was not on record.
+        Contract = "contract",
         /// A high-water mark was moved by hand.
         Mark = "mark",
         /// A summary of refusals that were too many to record one by one.
@@ -160,6 +164,18 @@ words! {
         Set = "set",
         /// Lowers a number to the value.
         Cap = "cap",
+        /// Blanks a text, or what the expression matches in it.
+        Redact = "redact",
+        /// Leaves the argument out.
+        Remove = "remove",
+        /// Adds the value to a list.
+        Append = "append",
+        /// Refuses any value but these.
+        RestrictTo = "restrict_to",
+        /// Refuses any path that is not at or below one of these.
+        RestrictUnder = "restrict_under",
+        /// Changes what is no argument; nobody can carry it out.
+        Foreign = "foreign",
     }
 }
 

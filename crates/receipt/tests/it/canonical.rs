@@ -91,7 +91,7 @@ prop_compose! {
         (action, decision) in (proptest::option::of(action()), decision()),
         heads in btree_map(text(), proptest::option::of(digest()), 0..4),
         commitments in btree_map(text().prop_map(|t| format!("/outcome/{}", t.replace('~', "~0"))), digest(), 0..4),
-        (set, subject) in (btree_map(text(), plain(), 0..4), proptest::option::of(btree_map(text(), plain(), 0..4))),
+        (counted, set, subject) in (vec(text(), 0..3), btree_map(text(), plain(), 0..4), proptest::option::of(btree_map(text(), plain(), 0..4))),
         (id, chain, facts_read, at) in (text(), text(), vec(text(), 0..3), time()),
         (sequence, previous, halt) in (1..=MAX_INTEGER.unsigned_abs(), digest(), 0..=MAX_INTEGER.unsigned_abs()),
     ) -> Receipt {
@@ -99,7 +99,7 @@ prop_compose! {
             action,
             approval: Some(Default::default()),
             commitments,
-            context: Some(Context { set }),
+            context: Some(Context { counted, set }),
             decision: Some(decision),
             deferral: Some(Default::default()),
             enforcement,

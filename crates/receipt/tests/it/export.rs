@@ -294,5 +294,5 @@ fn a_report_can_be_read_by_programs() {
     let json = serde_json::to_value(verify(&lines)).unwrap();
     assert_eq!(json["findings"][0]["problem"], "unreadable");
     assert_eq!(json["findings"][0]["line"], 1);
-    assert_eq!(json["chains"]["session:s-2"]["last"], 0);
+    assert_eq!(json["chains"]["session:s-2"]["last"], 1);
 }

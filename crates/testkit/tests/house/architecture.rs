@@ -71,6 +71,10 @@ const IMPURE: &[&str] = &[
     "walkdir",
 ];
 
+/// Crates of that list that one crate alone may bring, because there they reach nothing: `log` is a facade without a
+/// logger, and the binary installs none (`crates/countersign/src/output.rs`).
+const HARMLESS_WITHIN: &[(&str, &str)] = &[("log", "sqlparser")];
+
 #[test]
 fn our_crates_know_each_other_only_as_drawn() {
     let allowed: BTreeMap<&str, &[&str]> = DRAWING.iter().copied().collect();
@@ -112,12 +116,34 @@ fn core_and_receipt_are_built_with_nothing_that_reaches_outside() {
         let tree = cargo(&["tree", "-p", pure, "-e", "normal,build", "--target", "all", "--prefix", "none"]);
         for line in tree.lines() {
             let name = line.split(' ').next().unwrap();
+            let brought = HARMLESS_WITHIN.iter().find(|(harmless, _)| *harmless == name);
+            let within = brought.is_some_and(|(_, by)| users(pure, name) == [*by]);
             assert!(
-                !IMPURE.contains(&name),
+                within || !IMPURE.contains(&name),
                 "{pure} is built with {name}: see `cargo tree -p {pure} -i {name}`"
             );
         }
     }
+}
+
+/// Which crates bring another into one of ours.
+fn users(pure: &str, name: &str) -> Vec<String> {
+    let tree = cargo(&[
+        "tree",
+        "-p",
+        pure,
+        "-e",
+        "normal,build",
+        "--target",
+        "all",
+        "--prefix",
+        "none",
+        "--depth",
+        "1",
+        "-i",
+        name,
+    ]);
+    tree.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
 }
 
 /// No lint bans `async`, so this does.

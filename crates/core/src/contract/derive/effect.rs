@@ -27,7 +27,16 @@ pub(super) fn families(tool: &Tool, effect: Effect) -> Families {
     if effect.only_reads() {
         return Families::READ;
     }
-    let mut families = tool.verb.families;
+    // *Purchase a flight* is what a request for it may say, too.
+    let told = if effect.is_grave() { Families::NONE } else { tool.described.without(Families::DELETE) };
+    let mut families = tool.verb.families.and(told);
+    // `create_or_update_file` does either.
+    for (word, next) in tool.tokens.iter().zip(tool.tokens.iter().skip(1)) {
+        if matches!(word.as_str(), "or" | "and") && !effect.is_grave() {
+            families =
+                families.and(words::base_verb(next).unwrap_or(Families::NONE).without(Families::DELETE));
+        }
+    }
     if families != Families::READ {
         families = families.without(Families::READ);
     }
@@ -38,6 +47,10 @@ pub(super) fn families(tool: &Tool, effect: Effect) -> Families {
     }
     if effect != Effect::Payment && families != Families::PAY {
         families = families.without(Families::PAY);
+    }
+    // Whoever asks to have something bought asks for the basket, too.
+    if tool.named("cart|basket|bag") && effect == Effect::WriteInternal {
+        families = families.and(Families::PAY).and(Families::BOOK);
     }
     if tool.named("participant|attendee|member|guest|collaborator|invitee|user|people")
         && families.meets(Families::CREATE.and(Families::UPDATE).and(Families::INVITE))
@@ -69,7 +82,10 @@ impl Shape {
             tool.arguments.iter().any(|a| !a.kinds.only_boolean() && sorts.contains(&sort::of(a)))
         };
         let database = tool.queries_data();
-        let query = database && any(&[Sort::Query]);
+        let asks = |sorts: &[Sort]| {
+            tool.arguments.iter().any(|a| !a.kinds.structure() && sorts.contains(&sort::of(a)))
+        };
+        let query = database && asks(&[Sort::Query]);
         let account = |a: &super::Argument| {
             text::says(&a.remark, "iban|account number|bank account|wallet address")
                 || a.tokens
@@ -85,7 +101,7 @@ impl Shape {
             payee: any(&[Sort::Payee]) || tool.arguments.iter().any(account),
             amount: any(&[Sort::Amount]),
             secret: any(&[Sort::Secret]),
-            queries: database && any(&[Sort::Query, Sort::Code]),
+            queries: database && (asks(&[Sort::Query]) || any(&[Sort::Code])),
             account: any(&[Sort::Payee]),
         }
     }
@@ -121,6 +137,9 @@ fn by_name(tool: &mut Tool, shape: &Shape) -> Effect {
 }
 
 fn read(tool: &mut Tool, shape: &Shape) -> Effect {
+    if delivers(tool) {
+        return Effect::WriteOutbound;
+    }
     if speaks_of_secrets(tool) && !tool.named("count|validate|verify|max") {
         return Effect::Credential;
     }
@@ -143,6 +162,23 @@ fn read(tool: &mut Tool, shape: &Shape) -> Effect {
         return Effect::EgressRead;
     }
     Effect::Read
+}
+
+/// Whether what is read goes to somebody: an export that is mailed, a report for a recipient.
+fn delivers(tool: &Tool) -> bool {
+    let looks = "search|find|list|get|filter|query|lookup|count|retrieve|fetch|read|check|view|show|describe";
+    let reached = |a: &super::Argument| {
+        let has = |any: &str| a.tokens.iter().any(|t| text::is_some(t, any));
+        // From one to another is a way, not somebody.
+        let way = a.tokens.len() == 1 && has("to|destination");
+        if way && tool.arguments.iter().any(|b| b.tokens.iter().any(|t| text::is(t, "from|origin|source"))) {
+            return false;
+        }
+        has("cc|bcc")
+            || has("recipient|destination|receiver|deliver|delivery|notify|send|forward|to")
+                && (matches!(sort::of(a), Sort::Party | Sort::Url) || has("email|mail|phone|channel|webhook"))
+    };
+    !text::is(tool.verb.word.as_str(), looks) && tool.arguments.iter().any(reached)
 }
 
 const WEB: &str = "web|webpage|website|internet|browser|url|crawl|scrape|browse|google|bing|tavily|\
@@ -261,6 +297,7 @@ fn write(tool: &mut Tool, shape: &Shape) -> Effect {
     let spoken = "message|comment|post|reply|tweet|announcement|review|invitation|invite|reaction|\
         share|webhook|newsletter";
     let sent = "email|mail|sms|notification";
+    let public = "gist|paste|pastebin|blog|tweet|story|advert|ad|release";
     let rights = "permission|policy|role|access|membership|admin|privilege|acl|grant|member|\
         collaborator|scope|sharing|visibility";
     let physical = "door|lock|garage|gate|alarm|camera|oven|valve|car|light|thermostat|device|switch|\
@@ -286,7 +323,7 @@ fn write(tool: &mut Tool, shape: &Shape) -> Effect {
                 && !a.kinds.only_boolean()
         });
     let alone = tool.verb.word == "unlock" || tool.verb.word == "disarm";
-    let says = object(spoken) || tool.home() == Families::CREATE && object(sent);
+    let says = object(spoken) || tool.home() == Families::CREATE && (object(sent) || object(public));
     if shape.party
         || shape.account
         || shape.url
@@ -320,6 +357,11 @@ fn by_description(description: &str) -> Option<Effect> {
             let base = text::base_form(word, false);
             let Some(base) = base else { continue };
             let third = base != word;
+            // *Posts that mention the user*: things, not what is done.
+            let things = third && previous.is_empty() && words::noun(&base).is_some();
+            if things && text::words(sentence).nth(1).is_none_or(|next| text::is(next, SHOWN)) {
+                continue;
+            }
             // "Execute a query": a verb that is no noun and opens the sentence.
             let third = third || previous.is_empty() && words::noun(&base).is_none();
             if (third && opens) || (!third && promised) {
@@ -337,6 +379,10 @@ fn by_description(description: &str) -> Option<Effect> {
     }
     raised
 }
+
+/// What stands behind things that are shown.
+const SHOWN: &str =
+    "that|which|of|with|by|from|in|for|on|about|and|one|as|between|waiting|matching|sent|made|written";
 
 /// What a verb in a description means.
 fn told(base: &str, sentence: &str, third: bool) -> Option<Effect> {
@@ -364,6 +410,9 @@ fn told(base: &str, sentence: &str, third: bool) -> Option<Effect> {
         invite|invites",
                 ) =>
         {
+            Some(Effect::WriteOutbound)
+        }
+        "give" | "grant" if text::says(sentence, "access|permission|permissions|rights|control") => {
             Some(Effect::WriteOutbound)
         }
         "execute" | "run" if said_of_a_program() => Some(Effect::Execute),

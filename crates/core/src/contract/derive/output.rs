@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::words::Nouns;
+use super::super::words::{Families, Nouns};
 use super::super::{Effect, Output, Shape, Store, Writer};
 use super::{Tool, text};
 
@@ -74,13 +74,27 @@ fn store(tool: &Tool) -> Store {
     ) {
         return Store::Service;
     }
-    if named("contact") {
+    // The user's books: whom one deals with, and what one has billed.
+    let books = "contact|customer|vendor|supplier|client|invoice|expense|estimate|payroll";
+    if named(books) && !tool.name_nouns.meets(Nouns::MAIL.and(Nouns::TASK).and(Nouns::FILE)) {
         return Store::Own;
     }
     if nouns.meets(Nouns::MAIL) || named("inbox") {
         return if named("sent|draft|outbox") { Store::Own } else { Store::Shared };
     }
-    if named("balance|iban|wishlist|cart|me|whoami|preference|my|setting|profile") {
+    let offered = "slot|offer|vacancy|fare|opening";
+    if named(offered) && !named("mine|my|booked") {
+        return Store::Service;
+    }
+    // *Saved addresses of the customer*, *your devices*: what somebody keeps here for themselves.
+    let kept =
+        "saved|stored|the user's|of the user|the customer's|of the customer|your own|one's own|own posts";
+    let theirs = Nouns::MAIL.and(Nouns::MESSAGE).and(Nouns::REVIEW).and(Nouns::PAGE).and(Nouns::FILE);
+    if tool.home() == Families::READ && text::says(&tool.description, kept) && !tool.name_nouns.meets(theirs)
+    {
+        return Store::Own;
+    }
+    if named("balance|iban|wishlist|cart|basket|me|whoami|preference|my|setting|profile|home") {
         return Store::Own;
     }
     if nouns.meets(Nouns::EVENT) && !nouns.meets(Nouns::FILE.and(Nouns::PAGE)) {

@@ -12,6 +12,17 @@ pub(super) fn of(argument: &Argument, tool: &Tool, effect: Effect, doubts: &mut 
     if argument.kinds.only_boolean() {
         return flag(argument, effect);
     }
+    // Members that no schema names, of what is made or changed: content.
+    if argument.pattern.ends_with("/*")
+        && matches!(
+            argument.tokens.last().map(String::as_str),
+            Some("properties" | "fields" | "attributes" | "values")
+        )
+        && matches!(tool.home(), Families::CREATE | Families::UPDATE)
+        && !effect.is_grave()
+    {
+        return Role::Payload;
+    }
     if effect == Effect::Payment && names_account(argument) {
         return Role::Payee;
     }
@@ -58,6 +69,8 @@ fn reading(sort: Sort, argument: &Argument, tool: &Tool, effect: Effect) -> Opti
         Sort::Code if argument.kinds.only_number() => Role::Harmless,
         Sort::Code if calculates(tool) => Role::Harmless,
         Sort::Code => Role::Code,
+        // A filter of names and values is no program.
+        Sort::Query if argument.kinds.structure() => Role::Harmless,
         Sort::Query if tool.queries_data() && !argument.listed => Role::Code,
         Sort::Query | Sort::Payload if effect == Effect::EgressRead => Role::Payload,
         Sort::Url => Role::Url,
@@ -117,6 +130,12 @@ fn acting(sort: Sort, argument: &Argument, tool: &Tool, effect: Effect) -> Optio
         }
         Sort::Secret => Role::Credential,
         Sort::Code if numbers => Role::Harmless,
+        // What opens a door or silences an alarm.
+        Sort::Code
+            if last(argument) == "code" && tool.named("alarm|lock|door|safe|gate|garage|unlock|disarm") =>
+        {
+            Role::Credential
+        }
         Sort::Code
             if effect != Effect::Execute
                 && matches!(last(argument), "code" | "snippet" | "function" | "formula") =>
@@ -208,10 +227,7 @@ fn party(sort: Sort, argument: &Argument, tool: &Tool, effect: Effect) -> Role {
 /// Whole records that a making or changing tool is given.
 fn made_of(argument: &Argument, tool: &Tool) -> bool {
     let kinds = argument.kinds;
-    kinds.container
-        && !kinds.text
-        && !kinds.number
-        && matches!(tool.home(), Families::CREATE | Families::UPDATE)
+    kinds.structure() && matches!(tool.home(), Families::CREATE | Families::UPDATE)
 }
 
 /// Something that is acted on; on a tool that makes one, what it will be called.

@@ -45,6 +45,11 @@ impl Kinds {
         self.boolean && !self.text && !self.number && !self.container
     }
 
+    /// A list or map and nothing else.
+    pub(super) const fn structure(self) -> bool {
+        self.container && !self.text && !self.number
+    }
+
     pub(super) const fn only_number(self) -> bool {
         self.number && !self.text && !self.container
     }

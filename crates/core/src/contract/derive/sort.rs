@@ -50,7 +50,19 @@ pub(super) fn of(argument: &Argument) -> Sort {
     if let Some(sort) = by_format(&argument.format) {
         return sort;
     }
+    // `message_to_host` is a message, `note_for_driver` a note.
+    let names = words.last().is_some_and(|last| is_one_of(last, NAMED_BY));
+    let joint = words.iter().enumerate().position(|(at, w)| at > own && matches!(*w, "to" | "for"));
+    let joint = joint.filter(|at| !names && at + 1 < words.len());
+    let head = joint.and_then(|at| words.get(at.checked_sub(1)?));
+    if let Some(sort) = head.map(|head| word(head)).filter(|sort| *sort != Sort::None) {
+        return sort;
+    }
     let Some((&last, before)) = words.split_last() else { return Sort::None };
+    // How many, not who: `guests: 2`.
+    if argument.kinds.only_number() && is_one_of(last, HEADS) && !HEADS.contains(&last) {
+        return Sort::Harmless;
+    }
     if let Some(sort) = generic(last, before, argument) {
         return sort;
     }
@@ -67,6 +79,36 @@ pub(super) fn of(argument: &Argument) -> Sort {
     }
     by_remark(&argument.remark)
 }
+
+/// Last words that say what kind of name an argument is, whatever stands before them: `reply_to_tweet_id`.
+const NAMED_BY: &[&str] = &[
+    "id", "uuid", "key", "name", "address", "email", "mail", "url", "uri", "path", "number", "phone", "iban",
+    "account", "file", "folder", "channel", "user",
+];
+
+/// Who is counted where a number is asked for in the plural.
+const HEADS: &[&str] = &[
+    "guest",
+    "person",
+    "attendee",
+    "participant",
+    "passenger",
+    "adult",
+    "child",
+    "kid",
+    "infant",
+    "traveler",
+    "traveller",
+    "member",
+    "visitor",
+    "customer",
+    "user",
+    "seat",
+    "room",
+    "ticket",
+    "recipient",
+    "invitee",
+];
 
 /// Two words that mean something together.
 fn pair(a: &str, b: &str) -> Option<Sort> {
@@ -127,6 +169,11 @@ fn pair(a: &str, b: &str) -> Option<Sort> {
         ("check", "in" | "out") | ("pick" | "drop", "up" | "off") | ("due", "on") | ("remind", "at") => {
             Sort::Time
         }
+        (
+            "valid" | "effective" | "active" | "available" | "starting" | "ending" | "start" | "end" | "date"
+            | "time",
+            "from" | "to" | "until" | "till" | "through" | "thru" | "since" | "by",
+        ) => Sort::Time,
         ("old" | "new", "text" | "string" | "str" | "content" | "value") => Sort::Payload,
         ("new" | "target" | "destination" | "dest", "parent") => Sort::Resource,
         ("is" | "has" | "include" | "exclude" | "show" | "with" | "max" | "min" | "num" | "number", _)

@@ -67,6 +67,13 @@ const VIEWS: &[&str] = &[
 /// Verbs that are nouns too and yet, as a name's first word, are verbs.
 const FIRST: &[&str] = &["list", "view", "query", "share", "search", "check", "set", "access"];
 
+/// Verbs that end the names of tools which say first what they are about.
+const ENDS: &[&str] = &[
+    "list", "get", "add", "create", "update", "delete", "remove", "search", "find", "edit", "read", "fetch",
+    "set", "send", "share", "publish", "cancel", "insert", "upsert", "modify", "invite", "assign", "approve",
+    "reject", "archive", "restore", "merge", "rename", "move", "copy", "lookup", "reserve", "buy", "pay",
+];
+
 /// Verbs that are more often adjectives or fillers where they are not a name's first word.
 const ADJECTIVES: &[&str] = &[
     "open", "new", "complete", "clean", "empty", "clear", "secure", "hold", "top", "have", "is", "has",
@@ -172,9 +179,17 @@ const ORDER: &[Families] = &[
 ];
 
 /// Reads the verb.
-pub(super) fn of(tokens: &[String], description: &str, doubts: &mut Vec<String>) -> Verb {
+///
+/// `from` = the first word behind the last dot of the name, where it has one.
+pub(super) fn of(tokens: &[String], from: usize, description: &str, doubts: &mut Vec<String>) -> Verb {
     let described = described(description);
-    match pick(tokens, described.as_deref()) {
+    // *Product page with questions and answers* tells what is shown; a verb further on is no order.
+    let opens = text::words(text::first_sentence(description)).next().and_then(|w| text::base_form(w, true));
+    let opens = opens.is_some() && opens == described;
+    let dotted = tokens.get(from).filter(|token| from > 0 && words::base_verb(token).is_some());
+    let dotted = dotted.filter(|token| words::noun(token).is_none() || ENDS.contains(&token.as_str()));
+    let picked = dotted.map_or_else(|| pick(tokens, described.as_deref(), opens), |_| Pick::Token(from));
+    match picked {
         Pick::Token(at) => {
             let word = tokens.get(at).cloned().unwrap_or_default();
             Verb { place: Some(at), ..known(word) }
@@ -207,7 +222,7 @@ enum Pick {
     None,
 }
 
-fn pick(tokens: &[String], described: Option<&str>) -> Pick {
+fn pick(tokens: &[String], described: Option<&str>, opens: bool) -> Pick {
     let verbs: Vec<(usize, &str)> = (tokens.iter().enumerate())
         .filter(|(_, token)| words::base_verb(token).is_some())
         .map(|(at, token)| (at, token.as_str()))
@@ -215,10 +230,20 @@ fn pick(tokens: &[String], described: Option<&str>) -> Pick {
     let last = tokens.len().saturating_sub(1);
     let ends_in_view = tokens.last().is_some_and(|token| text::is_one_of(token, VIEWS));
     let Some(&(first, word)) = verbs.first() else {
-        let reads = described.is_none_or(|verb| known(verb.to_owned()).home == Families::READ);
+        let reads = !opens || described.is_none_or(|verb| known(verb.to_owned()).home == Families::READ);
         return if ends_in_view && reads { Pick::View } else { Pick::None };
     };
     let is_verb_only = |word: &str| words::noun(word).is_none();
+    // `comment_list`, `pageShare`: what is spoken of, and then what is done to it.
+    let end = tokens.iter().rposition(|token| ENDS.contains(&token.as_str())).filter(|at| *at > 0);
+    let lists = || described.is_none_or(|verb| known(verb.to_owned()).home == Families::READ);
+    if let Some(end) = end
+        && (first == last && end == last
+            || first == 0 && words::noun(word).is_some() && !FIRST.contains(&word))
+        && (first != last || tokens.last().is_none_or(|token| token != "list") || lists())
+    {
+        return Pick::Token(end);
+    }
     if first == 0 && (is_verb_only(word) || FIRST.contains(&word)) {
         return Pick::Token(0);
     }
@@ -244,7 +269,7 @@ fn pick(tokens: &[String], described: Option<&str>) -> Pick {
 }
 
 /// The base form of the first verb in a description's first sentence.
-fn described(description: &str) -> Option<String> {
+pub(super) fn described(description: &str) -> Option<String> {
     let sentence = text::first_sentence(description);
     let mut before = "";
     for (at, word) in text::words(sentence).take(14).enumerate() {

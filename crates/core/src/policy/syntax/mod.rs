@@ -1,30 +1,55 @@
 //! From the text of a policy file to rules. All faults of a file are told at once.
 //!
-//! This file reads the top of a policy file; `rules` one rule, `conditions` its `match`, `fields` takes
-//! values of an expected kind. What the language means is described in the book, chapter *Policy files*.
+//! This file reads the top of a policy file; `rules` one rule, `conditions` its `match`, `classify` what the file says
+//! about data, `fields` takes values of an expected kind. What the language means is described in the book, chapter *Policy files*.
 
+mod classify;
 mod conditions;
 pub(crate) mod fields;
+mod flow;
+pub mod form;
+mod intent;
+mod modifications;
+mod operators;
 mod rules;
+mod tools;
 
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use self::fields::{Field, Fields};
-pub(super) use self::rules::Located;
-use super::external::is_domain;
+use self::operators::domains;
+pub(super) use self::rules::{Located, RULE_ORDER};
+use super::arguments::ArgumentCheck;
 pub use super::fault::Fault;
-use super::fault::{Faults, Place, shown};
+use super::fault::{Faults, Place};
+use super::intent::{Boundary, ReValidation};
+use super::labelling::Labelling;
+use super::risk::{self, RiskLimit};
 use super::rule::Rule;
-use super::yaml::{self, Kind, Node};
+use super::yaml::{self, Key, Kind, Node};
 use crate::decision::{Approvers, Decision, PolicyRef};
 use crate::detect::Level;
 use crate::names::RuleId;
+use crate::session::CounterDefinition;
 
 /// The version of the syntax.
 const VERSION: i64 = 1;
-const KEYS: [&str; 6] = ["version", "policy", "default", "internal_domains", "unclassified", "rules"];
+const KEYS: [&str; 12] = [
+    "version",
+    "policy",
+    "default",
+    "internal_domains",
+    "unclassified",
+    "classification",
+    "compositional_risk",
+    "intent_boundaries",
+    "re_validation",
+    "counters",
+    "tools",
+    "rules",
+];
 
 /// One policy file, read.
 #[derive(Clone, Debug)]
@@ -37,7 +62,15 @@ pub struct File {
     pub(super) has_default: bool,
     pub(super) internal_domains: Vec<Arc<str>>,
     pub(super) unclassified: Option<Level>,
+    pub(super) risk_limit: Option<RiskLimit>,
+    pub(super) labelling: Labelling,
     pub(super) rules: Vec<Located>,
+    pub(super) boundaries: Vec<Boundary>,
+    pub(super) re_validation: Option<ReValidation>,
+    pub(super) counters: Vec<CounterDefinition>,
+    pub(super) argument_checks: Vec<ArgumentCheck>,
+    /// What is no error and may still not be meant.
+    pub(super) warnings: Vec<Fault>,
     /// Where each rule's id is written, those of faulty rules included.
     pub(super) ids: Vec<(RuleId, Place)>,
 }
@@ -89,42 +122,87 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> (Option<File>, Vec<Fault>) {
 }
 
 fn top(root: &Node, bytes: &[u8], faults: &mut Faults) -> Option<File> {
+    let (root, only_rule) = one_rule(root);
+    let root = &root;
     let fields = Fields::open(root, "a policy file", &KEYS, faults)?;
     version(fields, root.at, faults);
     let policy = policy(fields, bytes, faults);
     let written = fields.get("default");
     let default = written.and_then(|field| default(field, faults));
     let internal_domains =
-        fields.get("internal_domains").map(|field| domains(field, faults)).unwrap_or_default();
+        fields.get("internal_domains").and_then(|field| domains(field, faults)).unwrap_or_default();
     let unclassified = fields.get("unclassified").and_then(|field| field.word(&LEVELS, faults));
+    let risk_limit = fields.get("compositional_risk").and_then(|field| risk::read(field, &policy, faults));
+    let labelling = fields.get("classification").map(|f| classify::read(f, faults)).unwrap_or_default();
+    let counters = fields.get("counters").map(|field| flow::counters(field, faults)).unwrap_or_default();
     let (mut rules, mut ids) = (Vec::new(), Vec::new());
+    if let Some(rule) = &only_rule {
+        rules.extend(rules::read(rule, &policy, Some(&stem(faults.file())), &counters, &mut ids, faults));
+    }
     if let Some(field) = fields.get("rules") {
         match &field.node.kind {
             Kind::List(items) => {
-                rules =
-                    items.iter().filter_map(|item| rules::read(item, &policy, &mut ids, faults)).collect();
+                rules = items
+                    .iter()
+                    .filter_map(|item| rules::read(item, &policy, None, &counters, &mut ids, faults))
+                    .collect();
             }
             _ => field.expected("a list of rules", faults).unwrap_or_default(),
         }
     }
+    let boundaries =
+        fields.get("intent_boundaries").map(|f| intent::boundaries(f, faults)).unwrap_or_default();
+    let re_validation = fields.get("re_validation").and_then(|field| intent::re_validation(field, faults));
+    let argument_checks = fields.get("tools").map(|field| tools::read(field, faults)).unwrap_or_default();
+    let warnings = faults.take_warnings();
     let (name, has_default) = (Arc::clone(faults.file()), written.is_some());
-    Some(File { name, policy, default, has_default, internal_domains, unclassified, rules, ids })
+    Some(File {
+        name,
+        policy,
+        default,
+        has_default,
+        internal_domains,
+        unclassified,
+        risk_limit,
+        labelling,
+        boundaries,
+        re_validation,
+        counters,
+        argument_checks,
+        rules,
+        ids,
+        warnings,
+    })
 }
 
+/// A file may be one rule by itself, with what a file says beside it.
+fn one_rule(root: &Node) -> (Node, Option<Node>) {
+    const OF_THE_FILE: [&str; 4] = ["version", "policy", "default", "internal_domains"];
+    const OF_A_RULE: [&str; 4] = ["match", "condition", "trigger", "when"];
+    let Kind::Map(entries) = &root.kind else { return (root.clone(), None) };
+    let has = |name: &str| entries.iter().any(|(key, _)| key.text == name);
+    if has("rules") || !OF_A_RULE.iter().any(|name| has(name)) {
+        return (root.clone(), None);
+    }
+    let of_file = |(key, _): &&(Key, Node)| OF_THE_FILE.contains(&key.text.as_str());
+    let part = |entries: Vec<(Key, Node)>| Node { at: root.at, kind: Kind::Map(entries) };
+    let file = entries.iter().filter(of_file).cloned().collect();
+    let rule = entries.iter().filter(|entry| !of_file(entry)).cloned().collect();
+    (part(file), Some(part(rule)))
+}
+
+/// A file that does not say which syntax it uses is written as the specification's pages are: version 1.
 fn version(fields: Fields<'_>, at: Place, faults: &mut Faults) {
-    match fields.get("version") {
-        None => faults.add_with_hint(at, "the file does not say which syntax it uses", "write `version: 1`"),
-        Some(field) => match &field.node.kind {
-            Kind::Number(n) if n.as_i64() == Some(VERSION) => {}
-            Kind::Number(n) => {
-                faults.add_with_hint(
-                    field.at(),
-                    format!("syntax version {n} is not known"),
-                    "write `version: 1`",
-                );
-            }
-            _ => field.expected("the number 1", faults).unwrap_or_default(),
-        },
+    let Some(field) = fields.get("version") else {
+        return faults.warn(at, "the file does not say which syntax it uses; write `version: 1`");
+    };
+    match &field.node.kind {
+        Kind::Number(n) if n.as_i64() == Some(VERSION) => {}
+        Kind::Number(n) => {
+            let message = format!("syntax version {n} is not known");
+            faults.add_with_hint(field.at(), message, "write `version: 1`");
+        }
+        _ => field.expected("the number 1", faults).unwrap_or_default(),
     }
 }
 
@@ -174,17 +252,4 @@ fn default(field: Field<'_>, faults: &mut Faults) -> Option<WrittenDefault> {
         _ => Decision::StepUp(Approvers::default()),
     };
     Some(WrittenDefault { decision, reason, at: field.key.at })
-}
-
-fn domains(field: Field<'_>, faults: &mut Faults) -> Vec<Arc<str>> {
-    let mut domains = Vec::new();
-    for (written, at) in field.texts(faults).unwrap_or_default() {
-        if is_domain(written) {
-            domains.push(written.strip_suffix('.').unwrap_or(written).to_ascii_lowercase().into());
-        } else {
-            let message = format!("{} is not a domain name of two parts or more", shown(written));
-            faults.add_with_hint(at, message, "write `example.com`; it covers what is below it too");
-        }
-    }
-    domains
 }

@@ -7,13 +7,18 @@ use serde_json::Value;
 
 use super::conditions::Conditions;
 use super::fields::{Field, Fields};
-use crate::decision::{Approvers, PolicyRef};
-use crate::edits::{Edit, Edits, Place as EditPlace};
+use super::flow;
+use super::modifications::edits;
+use super::operators::basis_points;
+use crate::decision::{Approvers, Escalation, OnTimeout, PolicyRef, RiskLevel};
 use crate::facts::{Block, Fact, NoSuchFact, is_computed};
 use crate::names::{ApproverGroup, RuleId};
+use crate::policy::condition::Condition;
+use crate::policy::expression::Expression;
 use crate::policy::fault::{Faults, Place, shown};
-use crate::policy::rule::{Classification, Rule, RuleAction};
+use crate::policy::rule::{Classification, Rule, RuleAction, Waiting};
 use crate::policy::yaml::{Kind, Node};
+use crate::session::CounterDefinition;
 use crate::session::context::DATA_CLASSIFICATION;
 use crate::time::Span;
 
@@ -27,12 +32,16 @@ pub(in crate::policy) struct Located {
     pub(in crate::policy) names: Vec<(String, Place)>,
 }
 
-const KEYS: [&str; 14] = [
+/// What a rule may say.
+pub(super) const KEYS: [&str; 24] = [
     "id",
     "name",
     "description",
     "match",
     "context",
+    "condition",
+    "constraints",
+    "trigger",
     "action",
     "decision",
     "classification",
@@ -40,13 +49,48 @@ const KEYS: [&str; 14] = [
     "reason",
     "approvers",
     "timeout",
+    "timeout_action",
+    "escalation",
+    "threshold",
+    "risk_level",
     "modifications",
+    "modification",
     "effect",
+    "sequence",
+    "when",
+];
+
+/// The order in which a rule is read best: what it is, when it holds, what then happens, and how.
+pub(in crate::policy) const RULE_ORDER: [&str; 24] = [
+    "id",
+    "name",
+    "description",
+    "match",
+    "context",
+    "condition",
+    "trigger",
+    "sequence",
+    "when",
+    "constraints",
+    "action",
+    "decision",
+    "classification",
+    "priority",
+    "modifications",
+    "modification",
+    "effect",
+    "threshold",
+    "risk_level",
+    "approvers",
+    "timeout",
+    "timeout_action",
+    "escalation",
+    "reason",
 ];
 
 /// The words for what a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Word {
+pub(super) enum Word {
     Allow,
     Deny,
     Modify,
@@ -54,7 +98,7 @@ enum Word {
     Defer,
 }
 
-const WORDS: [(&str, Word); 5] = [
+pub(super) const WORDS: [(&str, Word); 5] = [
     ("ALLOW", Word::Allow),
     ("DENY", Word::Deny),
     ("MODIFY", Word::Modify),
@@ -62,63 +106,98 @@ const WORDS: [(&str, Word); 5] = [
     ("DEFER", Word::Defer),
 ];
 
-const CLASSES: [(&str, Classification); 4] = [
+pub(super) const RISK_LEVELS: [(&str, RiskLevel); 4] = [
+    ("LOW", RiskLevel::Low),
+    ("MEDIUM", RiskLevel::Medium),
+    ("HIGH", RiskLevel::High),
+    ("CRITICAL", RiskLevel::Critical),
+];
+
+pub(super) const ON_TIMEOUT: [(&str, OnTimeout); 3] =
+    [("DENY", OnTimeout::Deny), ("STEP_UP", OnTimeout::StepUp), ("PAUSE", OnTimeout::Pause)];
+
+pub(super) const CLASSES: [(&str, Classification); 4] = [
     ("forbidden", Classification::Forbidden),
     ("context_dependent_deny", Classification::ContextDependentDeny),
     ("context_dependent_allow", Classification::ContextDependentAllow),
     ("context_dependent_defer", Classification::ContextDependentDefer),
 ];
 
-/// Reads one rule; its id is told even when the rest is at fault.
+/// Reads one rule; its id is told even when the rest is at fault. `otherwise` is its id where it has none.
 pub(super) fn read(
     node: &Node,
     policy: &PolicyRef,
+    otherwise: Option<&str>,
+    counters: &[CounterDefinition],
     ids: &mut Vec<(RuleId, Place)>,
     faults: &mut Faults,
 ) -> Option<Located> {
     let before = faults.count();
     let fields = Fields::open(node, "a rule", &KEYS, faults)?;
-    let id = id(fields, node.at, faults);
+    let id = id(fields, node.at, otherwise, faults);
     ids.extend(id.clone());
     for about in ["name", "description"] {
         fields.get(about).map(|field| field.text(faults));
     }
-    let conditions = conditions(fields, node.at, faults);
+    let mut conditions = conditions(fields, node.at, counters, faults);
     let word = fields.either("action", "decision", faults).map(|field| field.word(&WORDS, faults));
     let sets = fields.get("effect").map(|field| effect(field, faults)).unwrap_or_default();
     if word.is_none() && fields.get("effect").is_none() {
-        faults.add_with_hint(node.at, "the rule does nothing", "write an `action` or an `effect`");
+        if otherwise.is_some() {
+            faults.warn(node.at, "the rule does nothing: it has no `action` and no `effect`");
+        } else {
+            faults.add_with_hint(node.at, "the rule does nothing", "write an `action` or an `effect`");
+        }
     }
-    let action = action(fields, word.flatten(), node.at, faults);
-    let classification = classification(fields, word.flatten(), faults);
+    let word = word.flatten();
+    let approvers = fields.get("approvers").and_then(|field| approvers(field, word, faults));
+    let action = action(fields, word, approvers.as_ref(), node.at, faults);
+    let classification = classification(fields, word, faults);
     let priority = fields.get("priority").and_then(|field| field.integer(faults)).unwrap_or(0);
     let reason = fields.get("reason").and_then(|field| field.text(faults)).map(Arc::from);
-    let timeout = fields.get("timeout").and_then(|field| timeout(field, faults));
+    let threshold = fields.get("threshold").and_then(|field| share(field, faults));
+    let risk_level = fields.get("risk_level").and_then(|field| field.word(&RISK_LEVELS, faults));
+    let wait = waiting(fields, word, faults);
+    if let Some(at) = conditions.sink {
+        faults.warn(at, "no sink of this kind is configured: the rule speaks of no action");
+    }
     if faults.count() > before {
         return None;
     }
-    let Conditions { tools, operations, predicates, names } = conditions;
+    let more = conditions.conditions(word == Some(Word::Allow));
+    let Conditions { tools, operations, predicates, names, sink, .. } = conditions;
     let (id, at) = id?;
-    let policy = policy.clone();
     let rule = Rule {
         id,
-        policy,
+        policy: policy.clone(),
         tools,
         operations,
         predicates,
-        action,
+        conditions: more,
+        action: action.filter(|_| sink.is_none()),
         classification,
         priority,
         reason,
-        timeout,
+        approvers: approvers.filter(|_| word != Some(Word::StepUp)),
+        threshold,
+        risk_level,
+        wait,
         sets,
     };
     Some(Located { rule, at, names })
 }
 
-fn id(fields: Fields<'_>, at: Place, faults: &mut Faults) -> Option<(RuleId, Place)> {
+fn id(
+    fields: Fields<'_>,
+    at: Place,
+    otherwise: Option<&str>,
+    faults: &mut Faults,
+) -> Option<(RuleId, Place)> {
     const MAX: usize = 200;
     let Some(field) = fields.get("id").or_else(|| fields.get("name")) else {
+        if let Some(id) = otherwise {
+            return Some((RuleId::from(id), at));
+        }
         faults.add_with_hint(at, "the rule has no `id`", "write `id: what-it-is-for`");
         return None;
     };
@@ -130,24 +209,68 @@ fn id(fields: Fields<'_>, at: Place, faults: &mut Faults) -> Option<(RuleId, Pla
     Some((RuleId::from(text), field.at()))
 }
 
-fn conditions(fields: Fields<'_>, at: Place, faults: &mut Faults) -> Conditions {
+fn conditions(
+    fields: Fields<'_>,
+    at: Place,
+    counters: &[CounterDefinition],
+    faults: &mut Faults,
+) -> Conditions {
     let mut conditions = Conditions::default();
     match fields.get("match") {
         Some(block) => conditions.take_match(block, faults),
+        // A rule that says elsewhere when it holds is not a rule for everything by mistake.
+        None if ["condition", "trigger", "when", "sequence"].iter().any(|key| fields.get(key).is_some()) => {}
         None => faults.add_with_hint(at, "the rule has no `match`", "write `match: {}` to mean every action"),
     }
     if let Some(block) = fields.get("context") {
         conditions.take_block(Block::Context, block, faults);
     }
+    if let Some(block) = fields.get("condition") {
+        conditions.take_match(block, faults);
+    }
+    if let Some(block) = fields.get("trigger") {
+        conditions.take_trigger(block, faults);
+    }
+    if let Some(block) = fields.get("constraints") {
+        conditions.take_constraints(block, counters, faults);
+    }
+    if let Some(field) = fields.get("sequence") {
+        conditions.sequence = flow::sequence(field, faults).map(Condition::After);
+    }
+    if let Some(field) = fields.get("when") {
+        conditions.when = expression(field, faults).map(Condition::When);
+    }
     conditions
 }
 
-fn action(fields: Fields<'_>, word: Option<Word>, at: Place, faults: &mut Faults) -> Option<RuleAction> {
-    let approvers = fields.get("approvers");
-    if let Some(field) = approvers.filter(|_| word != Some(Word::StepUp)) {
-        faults.add(field.key.at, "only a STEP_UP rule has `approvers`");
+fn expression(field: Field<'_>, faults: &mut Faults) -> Option<Expression> {
+    let text = field.text(faults)?;
+    let compiled = Expression::compile(text);
+    for fault in compiled.as_ref().err().into_iter().flatten() {
+        let before = text.get(..fault.at.start).unwrap_or_default().chars().count();
+        let message = format!("in the expression, at character {}: {}", before + 1, fault.message);
+        faults.add_with_hint(field.at(), message, fault.hint.as_str());
     }
-    let modifications = fields.get("modifications");
+    compiled.ok()
+}
+
+fn approvers(field: Field<'_>, word: Option<Word>, faults: &mut Faults) -> Option<Approvers> {
+    if matches!(word, Some(Word::Allow | Word::Modify)) {
+        faults.add(field.key.at, "a rule that lets through asks nobody, so it has no `approvers`");
+        return None;
+    }
+    let groups = field.texts(faults)?;
+    Some(Approvers::any_of(groups.iter().map(|(name, _)| ApproverGroup::from(*name))))
+}
+
+fn action(
+    fields: Fields<'_>,
+    word: Option<Word>,
+    approvers: Option<&Approvers>,
+    at: Place,
+    faults: &mut Faults,
+) -> Option<RuleAction> {
+    let modifications = fields.either("modifications", "modification", faults);
     if let Some(field) = modifications.filter(|_| word != Some(Word::Modify)) {
         faults.add(field.key.at, "only a MODIFY rule has `modifications`");
     }
@@ -155,12 +278,7 @@ fn action(fields: Fields<'_>, word: Option<Word>, at: Place, faults: &mut Faults
         Word::Allow => Some(RuleAction::Allow),
         Word::Deny => Some(RuleAction::Deny),
         Word::Defer => Some(RuleAction::Defer),
-        Word::StepUp => {
-            let groups = approvers.and_then(|field| field.texts(faults)).unwrap_or_default();
-            Some(RuleAction::StepUp(Approvers::any_of(
-                groups.iter().map(|(name, _)| ApproverGroup::from(*name)),
-            )))
-        }
+        Word::StepUp => Some(RuleAction::StepUp(approvers.cloned().unwrap_or_default())),
         Word::Modify => match modifications {
             Some(field) => edits(field, faults).map(RuleAction::Modify),
             None => {
@@ -172,43 +290,42 @@ fn action(fields: Fields<'_>, word: Option<Word>, at: Place, faults: &mut Faults
     }
 }
 
-/// `modifications.parameters`: a map `{max: N}` caps a number, any other value replaces what is there.
-fn edits(field: Field<'_>, faults: &mut Faults) -> Option<Edits> {
-    let fields = Fields::open(field.node, "`modifications`", &["parameters"], faults)?;
-    if fields.is_empty() {
-        faults.add_with_hint(field.at(), "nothing is modified", "write `parameters: {NAME: VALUE}`");
+/// A share of one, or basis points.
+fn share(field: Field<'_>, faults: &mut Faults) -> Option<u32> {
+    let Kind::Number(n) = &field.node.kind else { return field.expected("a number", faults) };
+    let points = basis_points(n).as_u64().filter(|points| *points <= 10_000);
+    if points.is_none() {
+        let message =
+            format!("{} takes a share from 0 to 1, or basis points up to 10,000", shown(field.name()));
+        faults.add(field.at(), message);
     }
-    let parameters = fields.get("parameters")?;
-    let entries = parameters.map(faults)?;
-    if entries.is_empty() {
-        faults.add(parameters.at(), "nothing is modified");
-    }
-    let mut edits = Edits::default();
-    for (key, node) in entries {
-        let Some(place) = EditPlace::parse(&key.text) else {
-            faults.add(key.at, format!("{} has an empty part", shown(&key.text)));
-            continue;
-        };
-        let Some(edit) = edit(Field { key, node }, faults) else { continue };
-        if let Err(conflict) = edits.add(place, edit) {
-            faults.add(
-                key.at,
-                format!("{} lies inside or around {}", shown(&key.text), shown(&conflict.place)),
-            );
-        }
-    }
-    Some(edits)
+    points.and_then(|points| u32::try_from(points).ok())
 }
 
-fn edit(field: Field<'_>, faults: &mut Faults) -> Option<Edit> {
-    let Kind::Map(entries) = &field.node.kind else { return Some(Edit::Set(field.node.to_json())) };
-    match entries.as_slice() {
-        [(key, node)] if key.text == "max" => match &node.kind {
-            Kind::Number(n) => Some(Edit::Cap(n.clone())),
-            _ => Field { key, node }.expected("a number", faults),
-        },
-        _ => Some(Edit::Set(field.node.to_json())),
+fn waiting(fields: Fields<'_>, word: Option<Word>, faults: &mut Faults) -> Waiting {
+    let timeout = fields.get("timeout").and_then(|field| seconds(field, faults));
+    let written = fields.get("timeout_action");
+    let on_timeout = written.and_then(|field| field.word(&ON_TIMEOUT, faults)).unwrap_or_default();
+    if let Some(field) = written.filter(|_| on_timeout == OnTimeout::StepUp && word != Some(Word::Defer)) {
+        faults.add(field.at(), "only the time of a DEFER can end in STEP_UP");
     }
+    let escalation = fields.get("escalation").and_then(|field| escalation(field, faults));
+    Waiting { timeout, on_timeout, escalation }
+}
+
+fn escalation(field: Field<'_>, faults: &mut Faults) -> Option<Escalation> {
+    let fields = Fields::open(field.node, "`escalation`", &["after", "to"], faults)?;
+    let (Some(after), Some(to)) = (fields.get("after"), fields.get("to")) else {
+        faults.add_with_hint(
+            field.at(),
+            "an escalation has a time and somebody",
+            "write `after: 1800` and `to: [GROUP]`",
+        );
+        return None;
+    };
+    let after = seconds(after, faults)?;
+    let to = to.texts(faults)?.into_iter().map(|(group, _)| ApproverGroup::from(group)).collect();
+    Some(Escalation { after, to })
 }
 
 fn effect(field: Field<'_>, faults: &mut Faults) -> BTreeMap<Arc<str>, Value> {
@@ -260,12 +377,31 @@ fn classification(fields: Fields<'_>, word: Option<Word>, faults: &mut Faults) -
     class
 }
 
-fn timeout(field: Field<'_>, faults: &mut Faults) -> Option<Span> {
-    match field.integer(faults)? {
-        seconds if seconds > 0 => Some(Span::seconds(seconds)),
+/// Whole seconds, or a text such as `30s`, `15m`, `1h`.
+pub(super) fn seconds(field: Field<'_>, faults: &mut Faults) -> Option<Span> {
+    let of_text = |text: &str| {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let factor =
+            [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)].into_iter().find(|(u, _)| *u == unit)?.1;
+        number.parse::<i64>().ok()?.checked_mul(factor)
+    };
+    let seconds = match &field.node.kind {
+        Kind::Text(text) => of_text(text),
+        Kind::Number(_) => Some(field.integer(faults)?),
+        _ => return field.expected("whole seconds", faults),
+    };
+    match seconds {
+        Some(seconds) if (1..=MOST_SECONDS).contains(&seconds) => Some(Span::seconds(seconds)),
         _ => {
-            faults.add(field.at(), "`timeout` takes whole seconds, 1 or more");
+            faults.add_with_hint(
+                field.at(),
+                format!("{} takes whole seconds, 1 or more", shown(field.name())),
+                "or a time such as `90s`, `15m`, `1h`, `7d`; a year at most",
+            );
             None
         }
     }
 }
+
+/// A year.
+const MOST_SECONDS: i64 = 366 * 86_400;

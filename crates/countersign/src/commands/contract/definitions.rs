@@ -138,7 +138,10 @@ impl Tool {
 }
 
 /// Reads a list of tools.
-fn from_file(path: &Path) -> Result<Vec<Map<String, Value>>, CommandError> {
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub(in crate::commands) fn from_file(path: &Path) -> Result<Vec<Map<String, Value>>, CommandError> {
     let unusable = || {
         CommandError::usage(format!("the tools in {} cannot be used", path.display()))
             .hint("write what the server answers to `tools/list`: `{\"tools\": [...]}` or the array alone")

@@ -15,6 +15,8 @@ mod show;
 use super::Context;
 use crate::error::{CommandError, Exit};
 
+pub(super) use definitions::from_file;
+
 /// What to do with contracts.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Args {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Findings;
 use crate::client::Client;
-use crate::commands::{keys as key_commands, policy, receipt, up};
+use crate::commands::{keys as key_commands, model, policy, receipt, up};
 use crate::config::Config;
 use crate::policies as policy_files;
 use crate::secrets::{self, Exposure};
@@ -154,6 +154,19 @@ pub(super) fn disk(config: &Config, found: &mut Findings) {
                 _ => found.ok("disk", says),
             }
         }
+    }
+}
+
+/// The embedding model, where the configuration names one.
+pub(super) fn model(config: &Config, found: &mut Findings) {
+    let Some(place) = config.drift.model.as_deref() else {
+        return found.ok("embedding model", "none is configured; embedded distances are missing facts");
+    };
+    match model::configured(place) {
+        Ok(embedder) => {
+            found.ok("embedding model", format!("{}, {}", place.display(), embedder.model_hash()))
+        }
+        Err(error) => found.failed("embedding model", &error),
     }
 }
 

@@ -45,6 +45,7 @@ async fn look(config: &Config, found: &mut Findings) {
     };
     checks::clock(newest, found);
     checks::disk(config, found);
+    checks::model(config, found);
     checks::programs(config, found);
     checks::same_user(config, found);
     checks::daemon(config, found).await;

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// The key folder that opens it, instead of the one in the configuration
     #[arg(long, value_name = "DIR", requires = "ledger")]
     keys: Option<PathBuf>,
-    /// The embedding model's folder, instead of `model` beside the ledger
+    /// The embedding model's folder, instead of what `drift.model` names, or `model` beside the ledger
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// Alert of at most so many honest sessions, in per cent
@@ -54,7 +54,8 @@ impl Args {
             (Some(ledger), Some(keys)) => (ledger.clone(), keys.clone()),
             _ => {
                 let config = context.config()?;
-                (config.store, config.keys)
+                let model = self.model.clone().unwrap_or_else(|| model::place(&config));
+                return Ok(Places { ledger: config.store, keys: config.keys, model });
             }
         };
         let model = self.model.clone().unwrap_or_else(|| model::beside(&ledger));
@@ -81,15 +82,23 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
         );
         return Err(CommandError::no(said).hint("hosts give requests: POST /v1/sessions, `original_request`"));
     }
+    let (lexical, embedded) = (lexical(&measured, &args), embedded(&measured, &args, model));
+    let cusum = cusum(&measured, &args);
     let calibrated = Calibrated {
+        configuration: configuration(
+            args.profile,
+            &places.model,
+            [&lexical, &embedded].map(Option::as_ref),
+            cusum.as_ref(),
+        ),
         profile: args.profile,
         sessions: measured.len(),
         without_request: sessions.without_request,
         without_arguments: sessions.without_arguments,
         missing,
-        lexical: lexical(&measured, &args),
-        embedded: embedded(&measured, &args, model),
-        cusum: cusum(&measured, &args),
+        lexical,
+        embedded,
+        cusum,
     };
     context.output.show(&calibrated)?;
     Ok(Exit::Ok)
@@ -181,6 +190,31 @@ struct Calibrated {
     lexical: Option<Fit>,
     embedded: Option<Fit>,
     cusum: Option<Measure>,
+    /// The block `drift` of the configuration, with what fits; what does not is left out and starts where the profile does.
+    configuration: String,
+}
+
+fn configuration(
+    profile: ProfileName,
+    model: &Path,
+    [lexical, embedded]: [Option<&Fit>; 2],
+    cusum: Option<&Measure>,
+) -> String {
+    let mut lines = vec!["drift:".to_owned(), format!("  profile: {}", profile.as_str())];
+    // A path in JSON's quotes is the same in YAML, whatever is in it.
+    let path = serde_json::Value::from(model.display().to_string());
+    lines.extend(embedded.map(|_| format!("  model: {path}")));
+    let block = |name: &str, fit: Option<&Fit>| {
+        let fitted = fit?.fitted.as_ref()?;
+        let (alert, step_up) = (fitted.alert.min(fitted.step_up), fitted.step_up);
+        let model = fitted.model.as_ref().map_or_else(String::new, |model| format!(", model: \"{model}\""));
+        Some(format!("  {name}: {{ alert: {alert}, step_up: {step_up}{model} }}"))
+    };
+    lines.extend(block("lexical", lexical));
+    lines.extend(block("embedded", embedded));
+    let alert = cusum.map(|cusum| cusum.fitted.alert).filter(|alert| *alert <= 10_000);
+    lines.extend(alert.map(|alert| format!("  cumulative: {{ alert: {alert} }}")));
+    lines.join("\n")
 }
 
 impl View for Calibrated {
@@ -215,6 +249,9 @@ impl View for Calibrated {
             page.pair("starting", &format!("alert at {}", self.profile.cusum()));
             page.pair("fitted", &format!("alert at {}", cusum.fitted.alert));
         }
+        page.blank();
+        page.heading("For countersign.yaml");
+        self.configuration.lines().for_each(|line| page.line(line));
     }
 }
 

@@ -188,6 +188,9 @@ fn decision(page: &mut Page, receipt: &Receipt) {
             page.pair("waits until", &deadline.to_string());
         }
     }
+    if let Some(context) = receipt.context.as_ref().filter(|context| !context.counted.is_empty()) {
+        page.pair("counted for", &context.counted.join(", "));
+    }
     if let Some(policy) = &receipt.policy {
         page.pair("policy", &format!("{} version {}, {}", policy.id, policy.version, policy.digest));
     }
@@ -197,7 +200,13 @@ fn decision(page: &mut Page, receipt: &Receipt) {
     if let Some(facts) = &receipt.facts {
         page.pair(
             "facts",
-            &format!("{} from {}, valid until {}", facts.names.join(", "), facts.giver, facts.valid_until),
+            &format!(
+                "{} from {}{}, valid until {}",
+                facts.names.join(", "),
+                facts.giver,
+                facts.source.as_ref().map_or_else(String::new, |source| format!(" who has it from {source}")),
+                facts.valid_until
+            ),
         );
     }
     if let Some(deferral) = &receipt.deferral {

@@ -40,6 +40,8 @@ pub(super) fn gist(receipt: &Receipt) -> String {
         Kind::Session => receipt.session.as_ref().map_or_else(String::new, |session| session.source.clone()),
         Kind::Observation => subject("source"),
         Kind::Turn => subject("host"),
+        Kind::Measurement => subject("level"),
+        Kind::Contract => format!("{}.{}", subject("upstream"), subject("tool")),
         Kind::Key | Kind::Mark | Kind::Refusals | Kind::Checkpoint | Kind::Recovery => String::new(),
     }
 }
@@ -77,14 +79,29 @@ pub(crate) fn story(receipt: &Receipt) -> String {
         Kind::Observation => {
             "Something was about to reach the agent, and became part of the session's context.".to_owned()
         }
+        Kind::Measurement => measured(receipt),
         Kind::Policy => "A policy set came into force.".to_owned(),
         Kind::Halt => "An operator stopped or resumed actions.".to_owned(),
         Kind::Key => "A key was made, retired or revoked.".to_owned(),
+        Kind::Contract => "A server listed a tool with a definition that was not on record.".to_owned(),
         Kind::Mark => "A high-water mark was moved by hand.".to_owned(),
         Kind::Refusals => "Refusals that were too many to record one by one.".to_owned(),
         Kind::Checkpoint => "A signed statement about the log.".to_owned(),
         Kind::Recovery => "The system came back and settled what it had left open.".to_owned(),
     }
+}
+
+fn measured(receipt: &Receipt) -> String {
+    let number = |name: &str| match receipt.subject.as_ref()?.get(name)? {
+        Plain::Integer(n) => Some(*n),
+        _ => None,
+    };
+    let lexical = number("lexical").map(|n| format!("{n} by words"));
+    let embedded = number("embedded").map(|n| format!("{n} by meaning"));
+    let failed = receipt.subject.as_ref().is_some_and(|subject| subject.contains_key("failed"));
+    let failed = failed.then(|| "not known by meaning, as the model failed".to_owned());
+    let distances: Vec<String> = [lexical, embedded, failed].into_iter().flatten().collect();
+    format!("The action that comes next lies this far from the request, of 10,000: {}.", distances.join(", "))
 }
 
 fn ruled(tool: &str, receipt: &Receipt) -> String {

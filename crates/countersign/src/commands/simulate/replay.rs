@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use countersign_core::action::Contract;
 use countersign_core::decide::Environment;
+use countersign_core::drift;
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::Limits;
 use countersign_core::names::{ActionId, ApproverGroup, SessionId};
@@ -99,6 +100,7 @@ impl Replay {
                 approver_groups: groups(&policy),
                 max_dependents: 16,
                 halts: BTreeSet::new(),
+                drift: drift::Limits::default(),
             },
             fact_validity: Span::seconds(900),
             window_idle: Span::seconds(1800),
@@ -129,6 +131,7 @@ impl Replay {
             ledger: Arc::new(Memory::new()),
             signer: Arc::clone(&self.signer) as _,
             clock: Arc::clone(&clock) as _,
+            embedder: None,
             policy: self.policy.clone(),
             settings: self.settings.clone(),
         };
@@ -197,6 +200,7 @@ impl<'a> Live<'a> {
                 labels: BTreeSet::new(),
                 request: trace.request.clone(),
                 intent: None,
+                delegation: None,
                 lookup: None,
             };
             engine.open_session(opening).await.map(|opened| opened.id)

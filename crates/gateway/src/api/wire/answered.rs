@@ -70,6 +70,8 @@ pub struct SessionView {
     pub last_at: String,
     /// Whether a host gave the user's request.
     pub request_known: bool,
+    /// The session that delegated it; null = none.
+    pub delegated_by: Option<String>,
     /// What the request covers and leaves out, where a host said so.
     pub intent: Option<BoundaryView>,
     /// Classifications of the data that it has seen.
@@ -98,13 +100,38 @@ pub struct BoundaryView {
 /// A fact.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FactView {
-    /// Its value.
-    pub value: Value,
+    /// How it stands now.
+    pub state: FactWord,
+    /// What each giver and source said last, stale statements included.
+    pub said: Vec<StatementView>,
+}
+
+/// How a fact stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FactWord {
+    /// All that is valid says the same.
+    Holds,
+    /// Sources disagree: it counts as missing.
+    Conflicting,
+    /// Its time is over: it counts as missing.
+    Stale,
+    /// What was said was erased: it counts as missing.
+    Absent,
+}
+
+/// What somebody said about a fact.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StatementView {
+    /// Its value; null also once it was erased.
+    pub value: Option<Value>,
     /// Who gave it; `policy` when a rule wrote it.
     pub giver: String,
+    /// Where the giver has it from; null = from itself.
+    pub source: Option<String>,
     /// When.
     pub at: String,
-    /// From then on it is missing again; null = as long as the session.
+    /// From then on it does not count; null = as long as the session.
     pub valid_until: Option<String>,
 }
 
@@ -216,7 +243,7 @@ pub enum MissingThing {
     Fact {
         /// Its full name, e.g. `context.maintenance_window`.
         name: String,
-        /// `absent`, `wrong_type` or `stale`.
+        /// `absent`, `wrong_type`, `stale`, `conflicting`, `above_limit` or `doubtful`.
         why: String,
     },
     /// The end of another action.
@@ -296,7 +323,7 @@ pub struct ActionView {
 pub struct EditView {
     /// Where, with dots.
     pub path: String,
-    /// `set` or `cap`.
+    /// `set`, `cap`, `redact`, `remove`, `append`, `restrict_to`, `restrict_under` or `foreign`.
     pub op: String,
     /// The value, or the most that is left.
     pub value: Value,

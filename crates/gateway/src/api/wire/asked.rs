@@ -24,6 +24,20 @@ pub struct NewSession {
     /// What the request covers and leaves out.
     #[serde(default)]
     pub intent: Option<Boundary>,
+    /// The session whose agent passed the task on to this one. What the one has seen restricts the other from now on.
+    #[serde(default)]
+    pub delegated_by: Option<DelegatedBy>,
+}
+
+/// The session that a task is passed on from.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DelegatedBy {
+    /// Its id; it is of the same service, and at most 16 delegations lead to the new one.
+    pub session: String,
+    /// The upstreams that are passed on; absent or empty = all that the session reaches.
+    #[serde(default)]
+    pub scope: Vec<String>,
 }
 
 /// Tools by `upstream.tool`, `upstream`, or bare tool name.
@@ -52,6 +66,10 @@ pub struct NewTurn {
 pub struct NewFacts {
     /// By name; a policy reads the fact `x` as `context.x`.
     pub facts: BTreeMap<String, Value>,
+    /// Where they come from, where that is not the giver itself: a fresher value replaces one of the same giver and
+    /// source, and other sources that say something else make the fact conflicting, so that it counts as missing.
+    #[serde(default)]
+    pub source: Option<String>,
     /// For how many seconds they hold; 900 when absent, at most 30 days.
     #[serde(default)]
     #[schemars(range(min = 1, max = 2_592_000))]

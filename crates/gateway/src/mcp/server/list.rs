@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use countersign_core::action::Contract;
 use countersign_core::contract::derive::Definition;
+use countersign_core::contract::file;
 use countersign_core::names::{SessionId, ToolName};
 use countersign_engine::Caller;
+use countersign_engine::definitions::Definition as Recorded;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -44,6 +46,16 @@ impl Catalogue {
     /// The tools' names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tools.keys().map(String::as_str)
+    }
+
+    /// What the server says of its tools, for the record.
+    fn definitions(&self, upstream: &str) -> Vec<Recorded> {
+        let recorded = |(name, tool): (&String, &Tool)| Recorded {
+            tool: ToolName::new(upstream, name.as_str()),
+            text: Value::Object(tool.definition.clone()).to_string().into(),
+            digest: file::digest(&Definition::listed(name, &tool.definition)).into(),
+        };
+        self.tools.iter().map(recorded).collect()
     }
 
     /// What a tool does; `None` when its server did not list it.
@@ -133,7 +145,15 @@ impl Gateway {
         };
         let catalogue = Arc::new(Catalogue::read(upstream, &listed, &self.0.settings));
         self.learn(upstream, &catalogue);
-        locked(&self.0.tools).insert(self.catalogue_key(owner, upstream), Arc::clone(&catalogue));
+        // What the next start is to know is on record before anything is judged by it. Where it cannot be, the next
+        // call asks and tries again.
+        match self.0.engine.record_definitions(catalogue.definitions(upstream)).await {
+            Ok(()) => {
+                let key = self.catalogue_key(owner, upstream);
+                locked(&self.0.tools).insert(key, Arc::clone(&catalogue));
+            }
+            Err(failure) => tracing::warn!(upstream, %failure, "what its tools are could not be recorded"),
+        }
         Ok(catalogue)
     }
 

@@ -145,11 +145,14 @@ impl Gateway {
         self.0.pool.stop_all().await;
     }
 
-    /// What is known about a tool: by its definition as this owner's server lists it, else what is declared.
+    /// What is known about a tool: by its definition as this owner's server lists it, else what is declared. Where the
+    /// server does not answer, by what was listed last.
     fn contract(&self, owner: &Owner, tool: &ToolName) -> Arc<Contract> {
-        let catalogue = self.catalogue_if_known(owner, tool.upstream());
-        let listed = catalogue.and_then(|catalogue| catalogue.contract(tool.tool()));
-        listed.unwrap_or_else(|| self.0.settings.declared(tool))
+        let settings = &self.0.settings;
+        match self.catalogue_if_known(owner, tool.upstream()) {
+            Some(catalogue) => catalogue.contract(tool.tool()).unwrap_or_else(|| settings.declared(tool)),
+            None => settings.contract(tool),
+        }
     }
 
     /// Sends a request to an upstream, over the wrapped connection where there is one.

@@ -87,6 +87,7 @@ impl Gateway {
             labels: BTreeSet::new(),
             request: None,
             intent: None,
+            delegation: None,
             lookup: Some(legacy_key(route, &id).into()),
         };
         let opened = self.0.engine.open_session(opening).await.map_err(NoSession::Refused)?;

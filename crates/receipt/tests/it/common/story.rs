@@ -56,6 +56,8 @@ pub(crate) fn receipt(kind: Kind, chain: &str, id: &str, at: Time) -> Receipt {
         inherits: true,
         intent: None,
         labels: texts(&["INTERNAL"]),
+        parent: None,
+        root: None,
         source: "session_token".to_owned(),
     });
     receipt
@@ -161,6 +163,7 @@ fn allowed_and_denied(book: &mut Book) {
     let ruling = Receipt {
         action: read.clone(),
         context: Some(Context {
+            counted: texts(&["money_moved", "rows_read"]),
             set: BTreeMap::from([
                 ("seen".to_owned(), Plain::List(texts(&["CUSTOMER", "€"]))),
                 ("reads".to_owned(), Plain::Integer(-1)),
@@ -173,7 +176,8 @@ fn allowed_and_denied(book: &mut Book) {
         ..receipt(Kind::Ruling, DESK, "r-read", at)
     };
     let parameters = (place::PARAMETERS, r#"{"path": "notes/zürich.txt", "n": 1.0}"#);
-    let prior = book.add(ruling, &[HUMAN, AGENT], &[parameters]);
+    let amounts = (place::AMOUNTS, r#"{"money_moved":"1250.005","rows_read":"result.items<=500"}"#);
+    let prior = book.add(ruling, &[HUMAN, AGENT], &[parameters, amounts]);
     book.outcome("r-read-outcome", read, prior, Status::Ok, "[{\"type\":\"text\",\"text\":\"lunch\"}]");
     let send = action("a-send", "mail", "send", "write_outbound", at);
     let denied = decision(Verdict::Deny, "no-outside-mail", "customer records may not leave");
@@ -220,6 +224,7 @@ fn deferred(book: &mut Book) {
     let given = Facts {
         giver: "ops@example.com".to_owned(),
         names: texts(&["maintenance", "names"]),
+        source: Some("the change calendar".to_owned()),
         valid_until: book.now(),
     };
     let at = book.now();
@@ -247,6 +252,16 @@ fn end(book: &mut Book) {
     (seen.enforcement, seen.face) = (Enforcement::Reported, Face::Http);
     seen.action = action("a-seen", "shell", "exec", "unknown", at);
     book.add(seen, &[HUMAN], &[]);
+    let mut measured = receipt(Kind::Measurement, OTHER, "r-measured", at);
+    measured.subject = subject([
+        ("action", "a-seen".into()),
+        ("embedded", 7_400_u32.into()),
+        ("level", "alert".into()),
+        ("lexical", 9_120_u32.into()),
+        ("model", "sha256:00".into()),
+        ("rendering", 1_u32.into()),
+    ]);
+    book.add(measured, &[], &[]);
     let counts = subject([("from_outside", 17_u32.into()), ("since", "2026-11-22T17:00:00.000Z".into())]);
     let refusals = Receipt { subject: counts, ..system(book, Kind::Refusals, "r-refusals") };
     book.add(refusals, &[], &[]);
@@ -256,6 +271,10 @@ fn end(book: &mut Book) {
     let mark = subject([("chain", HUMAN.into()), ("to", "INTERNAL".into())]);
     let mark = Receipt { subject: mark, ..system(book, Kind::Mark, "r-mark") };
     book.add(mark, &[HUMAN], &[]);
+    let listed =
+        subject([("definition", "sha256:00".into()), ("tool", "exec".into()), ("upstream", "shell".into())]);
+    let contract = Receipt { subject: listed, ..system(book, Kind::Contract, "r-contract") };
+    book.add(contract, &[], &[(place::DEFINITION, "{\"name\":\"exec\"}")]);
     let settled = subject([("unknown_outcomes", 0_u32.into())]);
     let recovery = Receipt { subject: settled, ..system(book, Kind::Recovery, "r-recovery") };
     book.add(recovery, &[], &[]);

@@ -1,0 +1,55 @@
+//! `countersign policy …`: what the authors of policies work with.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `check` | everything that is wrong with a set, or odd about it |
+//! | `test` | cases beside the policy, run through the real engine; which rules they touch |
+//! | `explain` | why an action gets its ruling |
+//! | `schema` | the JSON Schema of policy files, for editors |
+//! | `format` | policy files in one layout |
+//! | `cases` | a session so far, an action, and what is expected: read and run |
+
+mod cases;
+mod check;
+mod explain;
+mod format;
+mod schema;
+mod test;
+
+use self::cases::default_named;
+use super::Context;
+use crate::error::{CommandError, Exit};
+
+pub(crate) use cases::is_cases;
+pub(crate) use check::unasked;
+
+/// What to do with policies.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Args {
+    /// Load policies as the daemon would, and say everything that is wrong with them
+    Check(check::Args),
+    /// Run the cases beside the policies through the real engine
+    Test(test::Args),
+    /// Say why an action gets its ruling: every rule that is asked, and what each of its tests finds
+    Explain(explain::Args),
+    /// Print the JSON Schema of policy files, for editors
+    Schema,
+    /// Put policy files into one layout; comments stay
+    Fmt(format::Args),
+}
+
+/// A word for a default, as an option takes it.
+fn default_word(word: &str) -> Result<&'static str, String> {
+    let known = cases::DEFAULTS.into_iter().find(|known| known.eq_ignore_ascii_case(word));
+    known.ok_or_else(|| format!("it is one of {}", cases::DEFAULTS.join(", ")))
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandError> {
+    match args {
+        Args::Check(args) => check::run(args, context),
+        Args::Test(args) => test::run(args, context).await,
+        Args::Explain(args) => explain::run(args, context).await,
+        Args::Schema => schema::run(context),
+        Args::Fmt(args) => format::run(&args, context),
+    }
+}

@@ -274,6 +274,10 @@ fn a_faulty_head_is_told_with_line_column_and_hint() {
             "f:3:20: `com` is not a domain name of two parts or more (hint: write `example.com`; it covers what is \
              below it too)",
         ),
+        (
+            "version: 1\ndefault: DENY\nrules: [{id: r, match: {session.sums.money: {gt: 1}}, action: DENY}]",
+            "f:3:13: the rule reads the sums of a counter `money`, which no file defines (hint: define it under `counters`)",
+        ),
         ("- a", "f:1:1: a policy file takes a map, not a list"),
         ("", "f: the file is empty (hint: begin with `version: 1`)"),
         ("version: 1", "f: no file of this set writes a `default` (hint: write `default: DENY`)"),

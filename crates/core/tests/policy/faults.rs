@@ -276,7 +276,7 @@ fn a_faulty_head_is_told_with_line_column_and_hint() {
         ),
         (
             "version: 1\ndefault: DENY\nrules: [{id: r, match: {session.sums.money: {gt: 1}}, action: DENY}]",
-            "f:3:13: the rule reads the sums of a counter `money`, which no file defines (hint: define it under `counters`)",
+            "f:3:14: the rule reads the sums of a counter `money`, which no file defines (hint: define it under `counters`)",
         ),
         ("- a", "f:1:1: a policy file takes a map, not a list"),
         ("", "f: the file is empty (hint: begin with `version: 1`)"),

@@ -214,6 +214,19 @@ pub enum Decision {
     Defer(Missing),
 }
 
+impl Decision {
+    /// The specification's word for it where nothing is edited.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Allow => Verdict::Allow,
+            Self::Deny => Verdict::Deny,
+            Self::StepUp(_) => Verdict::StepUp,
+            Self::Defer(_) => Verdict::Defer,
+        }
+    }
+}
+
 /// The specification's five words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -334,12 +347,9 @@ impl Ruling {
     /// The specification's word for this ruling.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        match self.decision {
-            Decision::Allow if self.edits.is_empty() => Verdict::Allow,
-            Decision::Allow => Verdict::Modify,
-            Decision::Deny => Verdict::Deny,
-            Decision::StepUp(_) => Verdict::StepUp,
-            Decision::Defer(_) => Verdict::Defer,
+        match self.decision.verdict() {
+            Verdict::Allow if !self.edits.is_empty() => Verdict::Modify,
+            verdict => verdict,
         }
     }
 }

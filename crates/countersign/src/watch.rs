@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use countersign_core::policy::PolicySet;
 use countersign_engine::Engine;
+use countersign_engine::policies::By;
 use countersign_gateway::health::Health;
 
 use crate::policies::{Files, Unreadable};
@@ -85,10 +86,13 @@ impl Watch {
     /// Puts a set in force; says whether it need not be tried again.
     async fn activate(&self, set: PolicySet) -> bool {
         let reference = set.reference().clone();
-        match self.engine.activate(set, BY).await {
-            Ok(receipt) => {
+        match self.engine.activate(set, By::even_looser(BY)).await {
+            Ok(done) => {
+                for loosens in done.iter().flat_map(|done| &done.changes.loosens) {
+                    tracing::warn!("the policies on disk are looser than the ones before them: {loosens}");
+                }
                 self.health.well(NAME);
-                let receipt = receipt.as_ref().map_or("", |receipt| &*receipt.id);
+                let receipt = done.as_ref().map_or("", |done| &*done.receipt.id);
                 tracing::info!(id = %reference.id, version = %reference.version, digest = %reference.digest, receipt, "the policies on disk are in force");
                 true
             }

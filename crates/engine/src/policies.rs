@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_core::names::SessionId;
-use countersign_core::policy::PolicySet;
+use countersign_core::policy::{Changes, Loosening, PolicySet};
 use countersign_receipt::v1;
 use countersign_receipt::values::Plain;
 
@@ -13,24 +13,79 @@ use crate::engine::{Engine, Governing};
 use crate::mediator::ReceiptRef;
 use crate::ports::Epoch;
 
+/// Somebody who puts a set in force, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct By {
+    /// Who, or what.
+    pub name: Arc<str>,
+    /// Whether they said that the set may be looser than the one in force. What loosens is recorded either way.
+    pub looser: bool,
+    /// The number of the bundle that the set came in.
+    pub serial: Option<u64>,
+}
+
+impl By {
+    /// Somebody who takes the set however loose it is.
+    #[must_use]
+    pub fn even_looser(name: &str) -> Self {
+        Self { looser: true, ..Self::unless_looser(name) }
+    }
+
+    /// Somebody who does not take a set that is looser than the one in force.
+    #[must_use]
+    pub fn unless_looser(name: &str) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+/// A set that is in force now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activated {
+    /// Its receipt.
+    pub receipt: ReceiptRef,
+    /// What it says otherwise than the one before it.
+    pub changes: Changes,
+}
+
+/// Why the old set stays in force.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotActivated {
+    /// The new set is looser, and nobody said that it may be.
+    #[error("the set is looser than the one in force: {}", listed(.0))]
+    Looser(Vec<Loosening>),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
 impl Engine {
     /// Puts a set in force. On record before this returns; from then on every ruling is made under it, and
     /// what waits for context is decided again. `None` when it is in force already.
     ///
     /// # Errors
-    /// It could not be recorded; the old set stays in force.
-    pub async fn activate(&self, set: PolicySet, by: &str) -> Result<Option<ReceiptRef>, Failure> {
-        let (engine, by) = (self.clone(), by.to_owned());
-        to_its_end(async move { engine.activate_now(set, &by).await }).await
+    /// It is looser than the one in force and must not be, or could not be recorded; the old set stays in force.
+    pub async fn activate(&self, set: PolicySet, by: By) -> Result<Option<Activated>, NotActivated> {
+        let engine = self.clone();
+        to_its_end(async move { Ok(engine.activate_now(set, &by).await) }).await?
     }
 
-    async fn activate_now(&self, set: PolicySet, by: &str) -> Result<Option<ReceiptRef>, Failure> {
+    async fn activate_now(&self, set: PolicySet, by: &By) -> Result<Option<Activated>, NotActivated> {
         let _order = self.0.system.lock().await;
         let before = self.governing();
         if before.policy.reference().digest == set.reference().digest {
             return Ok(None);
         }
-        let subject = subject(&set, by);
+        let changes = set.changes_from(&before.policy);
+        if !by.looser && !changes.loosens.is_empty() {
+            return Err(NotActivated::Looser(changes.loosens));
+        }
+        let mut subject = subject(&set, &by.name);
+        if let Some(serial) = by.serial.and_then(|serial| i64::try_from(serial).ok()) {
+            subject.insert("serial".to_owned(), Plain::from(serial));
+        }
+        if !changes.loosens.is_empty() {
+            subject.insert("loosens".to_owned(), Plain::List(told(&changes.loosens)));
+        }
         let (receipt, epochs) = self.append_system(v1::Kind::Policy, subject, &[Epoch::Policy]).await?;
         let environment = Arc::clone(&before.environment);
         self.0.governing.store(Arc::new(Governing { policy: Arc::new(set), environment, epochs }));
@@ -41,8 +96,23 @@ impl Engine {
         for session in sessions {
             self.reconsider_soon(&session);
         }
-        Ok(Some(receipt))
+        Ok(Some(Activated { receipt, changes }))
     }
+}
+
+/// So many loosenings stand in a receipt one by one: it has a bounded size.
+const TOLD: usize = 64;
+
+fn told(loosens: &[Loosening]) -> Vec<String> {
+    let mut told: Vec<String> = loosens.iter().take(TOLD).map(ToString::to_string).collect();
+    if let Some(more) = loosens.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        told.push(format!("and {more} more"));
+    }
+    told
+}
+
+fn listed(loosens: &[Loosening]) -> String {
+    told(loosens).join("; ")
 }
 
 /// What a receipt says of a set.

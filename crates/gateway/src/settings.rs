@@ -32,6 +32,8 @@ pub struct Settings {
     pub hold: Duration,
     /// The largest body taken in, in bytes.
     pub max_body: usize,
+    /// Whether operators put policies in force; otherwise they come from files or bundles.
+    pub policy_by_operators: bool,
     /// Host names, beside the loopback ones, that requests may be addressed to.
     pub hosts: BTreeSet<String>,
     /// The keys that receipts are verified with, as they are published.

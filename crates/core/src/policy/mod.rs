@@ -10,11 +10,12 @@
 //! `labelling` is what a policy says about data by source and pattern; the engine applies it before it records.
 //!
 //! What no single file shows is told of the set: `conflicts` names rules that contradict each other where they
-//! meet, `ambiguous` names that several tools bear.
+//! meet, `ambiguous` names that several tools bear, `changes` what differs between one set and the next.
 
 mod ambiguous;
 pub mod arguments;
 mod asked;
+pub mod changes;
 pub mod condition;
 mod conflicts;
 pub mod expression;
@@ -39,6 +40,7 @@ pub(crate) mod yaml;
 pub use ambiguous::{Ambiguity, Known};
 pub use arguments::{ArgumentCheck, ArgumentFault};
 pub use asked::{Asked, Found};
+pub use changes::{Changes, Loosening};
 pub use condition::{Condition, Constraint};
 pub use conflicts::{Conflict, Side};
 pub use expression::{Expression, ExpressionFault};

@@ -141,8 +141,10 @@ impl Context {
             What::Moved { action, transition: Transition::Outcome { outcome, late: true } }
                 if self.let_go > 0 && !self.tracked.contains_key(action) =>
             {
-                // It was settled just before it was let go: what it said is no longer known, only how it was labelled.
+                // It was settled just before it was let go: what it said is no longer known, only how it was labelled,
+                // and whether anything was sent at all.
                 self.forgot();
+                self.history.settled(action, outcome, true);
                 Ok(self.see(&outcome.labels))
             }
             What::Moved { action, transition } => {

@@ -28,14 +28,12 @@ pub struct History {
     beyond: Option<Time>,
     /// Permitted actions about which an outcome may still say what they amounted to.
     open: BTreeMap<ActionId, Open>,
-    /// How many there were.
-    count: u64,
 }
 
 /// One permitted action, as far as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permitted {
-    number: u64,
+    id: ActionId,
     tool: ToolName,
     effect: Effect,
     at: Time,
@@ -44,7 +42,6 @@ pub struct Permitted {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Open {
-    number: u64,
     tool: ToolName,
     at: Time,
     counted: BTreeMap<Arc<str>, Amount>,
@@ -102,15 +99,13 @@ impl History {
     pub(crate) fn permitted(&mut self, action: &Action, ruling: &Ruling, as_kept: Kept<'_>, limit: usize) {
         let Kept { tool, readable, at } = as_kept;
         let arguments = if readable { forwarded(action, ruling) } else { Fingerprint::lost() };
-        let number = self.count;
-        self.count += 1;
         // Of what was erased nobody knows what it was counted for, so nothing of it is given back.
         if readable {
-            let open = Open { number, tool: tool.clone(), at, counted: ruling.counted.clone() };
+            let open = Open { tool: tool.clone(), at, counted: ruling.counted.clone() };
             self.open.insert(action.id.clone(), open);
         }
         self.kept.push_back(Permitted {
-            number,
+            id: action.id.clone(),
             tool: tool.clone(),
             effect: action.contract.effect,
             at,
@@ -127,9 +122,12 @@ impl History {
         if outcome.status == Status::Unknown {
             return None;
         }
-        let Open { number, tool, at, counted } = self.open.remove(id)?;
-        if outcome.status == Status::NothingSent {
-            self.kept.retain(|permitted| permitted.number != number);
+        let sent = outcome.status != Status::NothingSent;
+        if !sent {
+            self.kept.retain(|permitted| permitted.id != *id);
+        }
+        let Open { tool, at, counted } = self.open.remove(id)?;
+        if !sent {
             return Some(Correction { tool, at, returned: true, was: counted, now: BTreeMap::new() });
         }
         let was: BTreeMap<_, _> =

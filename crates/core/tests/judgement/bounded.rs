@@ -246,6 +246,17 @@ fn r2_bounded_an_unknown_outcome_that_was_let_go_is_reported_too_late() {
     chain.push(Entry { at: second(9), what, erased: false });
     let context = replayed(&chain, ContextLimits { unknown: 1, ..ContextLimits::default() });
     assert!(context.labels().contains("PII") && !context.seen().complete());
+
+    // That nothing was sent is taken in none the less.
+    let permitted = context.history().latest().count();
+    let nothing = self::outcome(Status::NothingSent, &[]);
+    let what = What::Moved {
+        action: "act_1".into(),
+        transition: Transition::Outcome { outcome: nothing, late: true },
+    };
+    chain.push(Entry { at: second(9), what, erased: false });
+    let context = replayed(&chain, ContextLimits { unknown: 1, ..ContextLimits::default() });
+    assert_eq!(context.history().latest().count(), permitted - 1);
 }
 
 #[test]

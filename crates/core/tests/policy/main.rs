@@ -6,6 +6,7 @@
     reason = "a panic here is the report of a failure"
 )]
 
+mod changes;
 mod classification;
 mod conflicts;
 mod faults;

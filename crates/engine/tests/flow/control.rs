@@ -6,6 +6,7 @@ use countersign_core::decide::Halt;
 use countersign_core::decision::{Step, Verdict};
 use countersign_core::session::Status;
 use countersign_engine::Mediator as _;
+use countersign_engine::policies::By;
 use countersign_engine::ports::{Epoch, Epochs, Ledger as _};
 use countersign_store::Verdict as Fault;
 use countersign_testkit::builders::policy;
@@ -73,7 +74,7 @@ async fn a_permit_lapses_when_a_halt_or_another_policy_comes_before_it_is_spent(
         if halted {
             world.engine.halt(Halt::Upstream("other".into()), "unrelated", "ops", false).await.unwrap();
         } else {
-            world.engine.activate(policy(OPEN), "ops").await.unwrap().unwrap();
+            world.engine.activate(policy(OPEN), By::even_looser("ops")).await.unwrap().unwrap();
         }
         let refusal = world.spend(allowed).await.unwrap_err();
         assert_eq!((refusal.step, refusal.action.as_ref()), (Step::Superseded, Some(&id)));
@@ -100,8 +101,8 @@ async fn r3_reload_another_policy_holds_from_the_moment_it_is_on_record() {
     let mut world = World::new().await;
     let session = world.open().await;
     refused(world.submit(&session, "new.tool", "{}").await);
-    let receipt_of_it = world.engine.activate(policy(OPEN), "ops").await.unwrap().unwrap();
-    assert!(world.receipts().await.iter().any(|stored| *stored.digest == *receipt_of_it.digest));
+    let receipt_of_it = world.engine.activate(policy(OPEN), By::even_looser("ops")).await.unwrap().unwrap();
+    assert!(world.receipts().await.iter().any(|stored| *stored.digest == *receipt_of_it.receipt.digest));
     let allowed = proceed(world.submit(&session, "new.tool", "{}").await);
     assert_eq!(allowed.verdict, Verdict::Allow);
     world.run(allowed, &[]).await;
@@ -109,7 +110,11 @@ async fn r3_reload_another_policy_holds_from_the_moment_it_is_on_record() {
     let named = receipt(&last).policy.unwrap();
     assert_eq!((named.id.as_str(), named.version.as_str()), ("open", "2"));
     assert_eq!(named.digest, *policy(OPEN).reference().digest);
-    assert_eq!(world.engine.activate(policy(OPEN), "ops").await.unwrap(), None, "in force already");
+    assert_eq!(
+        world.engine.activate(policy(OPEN), By::even_looser("ops")).await.unwrap(),
+        None,
+        "in force already"
+    );
     // A start with another file than the one last in force is a change of policy, and is recorded.
     let before = world.ledger.epochs().await.unwrap();
     world.restart().await;
@@ -123,7 +128,7 @@ async fn r3_reload_decides_again_about_what_waits_for_context() {
     let world = World::new().await;
     let session = world.open().await;
     let waiting = suspended(world.submit(&session, "keys.rotate", "{}").await);
-    world.engine.activate(policy(OPEN), "ops").await.unwrap();
+    world.engine.activate(policy(OPEN), By::even_looser("ops")).await.unwrap();
     world.run(proceed(waiting.wait(Duration::from_secs(20)).await), &[]).await;
     world.audit().await;
 }
@@ -153,8 +158,11 @@ async fn a_halt_or_policy_whose_operator_hangs_up_is_in_force_once_it_is_on_reco
     let session = world.open().await;
     let slow = || world.faults.plan(|_, _| Fault::Delay(Duration::from_millis(30)));
     slow();
-    let left =
-        tokio::time::timeout(Duration::from_millis(5), world.engine.activate(policy(OPEN), "ops")).await;
+    let left = tokio::time::timeout(
+        Duration::from_millis(5),
+        world.engine.activate(policy(OPEN), By::even_looser("ops")),
+    )
+    .await;
     assert!(left.is_err(), "the operator left before the answer");
     world.faults.none();
     tokio::time::sleep(Duration::from_millis(60)).await;
@@ -231,7 +239,7 @@ async fn change_policy_under_load(world: World, calls: usize) {
     }
     for n in 0..10 {
         let file = format!("version: 1\npolicy: {{id: p, version: '{n}'}}\ndefault: ALLOW\n");
-        world.engine.activate(policy(&file), "ops").await.unwrap();
+        world.engine.activate(policy(&file), By::even_looser("ops")).await.unwrap();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     for caller in callers {

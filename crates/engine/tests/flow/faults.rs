@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::decide::Halt;
 use countersign_core::decision::Step;
 use countersign_core::names::{ActionId, SessionId};
+use countersign_engine::policies::By;
 use countersign_engine::ports::AppendError;
 use countersign_engine::{Mediator as _, Proceed, Proceeding};
 use countersign_store::Verdict as Fault;
@@ -290,7 +291,7 @@ async fn day(world: &World) -> Vec<Proceed> {
     {
         step(world, &session, tool, text, &mut unused).await;
     }
-    let _ = world.engine.activate(policy("version: 1\ndefault: ALLOW\n"), "ops").await;
+    let _ = world.engine.activate(policy("version: 1\ndefault: ALLOW\n"), By::even_looser("ops")).await;
     step(world, &session, "mail.send", "{}", &mut unused).await;
     world.passes(1000).await;
     unused

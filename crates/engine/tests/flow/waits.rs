@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use countersign_core::decision::Step;
 use countersign_engine::approvals::{AnswerError, Approver};
+use countersign_engine::policies::By;
 use countersign_engine::{Mediator as _, On, Proceeding};
 use countersign_receipt::v1;
 use serde_json::json;
@@ -185,7 +186,12 @@ async fn an_approved_action_is_decided_again_under_the_rules_in_force() {
     let id = suspended(world.submit(&session, DELETE.0, DELETE.1).await).action().clone();
     world.answers(&id, true).await.unwrap();
     let stricter = "version: 1\ndefault: DENY\nrules: [{id: none, match: {tool: files.delete}, action: DENY, reason: no longer}]\n";
-    world.engine.activate(countersign_testkit::builders::policy(stricter), "ops").await.unwrap().unwrap();
+    world
+        .engine
+        .activate(countersign_testkit::builders::policy(stricter), By::even_looser("ops"))
+        .await
+        .unwrap()
+        .unwrap();
     let refusal = refused(world.submit(&session, DELETE.0, DELETE.1).await);
     assert_eq!((refusal.action.as_ref(), &*refusal.reason), (Some(&id), "no longer"));
     assert_eq!(world.story(&id).await, ["ruling STEP_UP", "approval approve", "ruling DENY"]);
@@ -205,12 +211,16 @@ async fn an_approval_by_another_rule_or_of_other_edits_is_superseded() {
     for changed in [ask("another", ""), ask("delete", capped)] {
         let id = suspended(world.submit(&session, DELETE.0, DELETE.1).await).action().clone();
         world.answers(&id, true).await.unwrap();
-        world.engine.activate(countersign_testkit::builders::policy(&changed), "ops").await.unwrap();
+        world
+            .engine
+            .activate(countersign_testkit::builders::policy(&changed), By::even_looser("ops"))
+            .await
+            .unwrap();
         let refusal = refused(world.submit(&session, DELETE.0, DELETE.1).await);
         assert_eq!((refusal.step, refusal.action), (Step::Superseded, Some(id)));
         world
             .engine
-            .activate(countersign_testkit::builders::policy(crate::world::POLICY), "ops")
+            .activate(countersign_testkit::builders::policy(crate::world::POLICY), By::even_looser("ops"))
             .await
             .unwrap();
     }

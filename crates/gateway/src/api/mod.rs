@@ -8,7 +8,7 @@
 //! | [`wire`] | what travels, as types |
 //! | [`problem`] | the one shape of errors |
 //! | `sessions`, `actions`, `history` | the session and action endpoints; what the ledger says of an action |
-//! | `people`, `operate` | approvals and deferrals; facts, halts, marks |
+//! | `people`, `operate`, `policy` | approvals and deferrals; facts, halts, marks; which policy is in force |
 //! | `receipts`, `open` | what auditors read; keys, health and counts for anybody |
 //! | [`openapi`] | the generated description of all this |
 //!
@@ -39,6 +39,7 @@ mod open;
 pub mod openapi;
 mod operate;
 mod people;
+mod policy;
 pub mod problem;
 mod receipts;
 pub mod roles;
@@ -96,6 +97,8 @@ fn handler(row: &Endpoint) -> MethodRouter<ApiState> {
         Op::ListReceipts => route(row, receipts::list),
         Op::Halt => route(row, operate::halt),
         Op::LowerMark => route(row, operate::lower_mark),
+        Op::ShowPolicy => route(row, policy::show),
+        Op::ApplyPolicy => route(row, policy::apply),
         Op::Keys => route(row, open::keys),
         Op::Alive => route(row, open::alive),
         Op::Ready => route(row, open::ready),

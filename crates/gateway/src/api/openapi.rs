@@ -87,12 +87,14 @@ impl Writer {
             Op::AnswerApproval => self.asked::<wire::NewAnswer>(),
             Op::Halt => self.asked::<wire::NewHalt>(),
             Op::LowerMark => self.asked::<wire::NewMark>(),
+            Op::ApplyPolicy => self.asked::<wire::NewPolicy>(),
             Op::ListSessions
             | Op::ShowSession
             | Op::ShowAction
             | Op::ListApprovals
             | Op::ListDeferrals
             | Op::ListReceipts
+            | Op::ShowPolicy
             | Op::Keys
             | Op::Alive
             | Op::Ready
@@ -140,7 +142,7 @@ impl Writer {
         if row.path.contains("{id}") || matches!(row.op, Op::SubmitAction | Op::LowerMark) {
             codes.push("404");
         }
-        if matches!(row.op, Op::ReportOutcome | Op::AnswerApproval) {
+        if matches!(row.op, Op::ReportOutcome | Op::AnswerApproval | Op::ApplyPolicy) {
             codes.push("409");
         }
         if row.method == super::roles::Verb::Post {
@@ -170,6 +172,8 @@ impl Writer {
             | Op::AnswerApproval
             | Op::Halt
             | Op::LowerMark => self.answered::<wire::Recorded>(),
+            Op::ShowPolicy => self.answered::<wire::PolicyInForce>(),
+            Op::ApplyPolicy => self.answered::<wire::AppliedPolicy>(),
             Op::ListApprovals => self.answered::<wire::ApprovalList>(),
             Op::ListDeferrals => self.answered::<wire::DeferralList>(),
             Op::ListReceipts => self.answered::<wire::ReceiptPage>(),
@@ -213,7 +217,7 @@ fn meaning(code: &str) -> &'static str {
         "401" => "No bearer token that is known.",
         "403" => "Not for this role, or not addressed to this gateway.",
         "404" => "Nothing of this id that is the bearer's to see.",
-        "409" => "It is over, or not yet there.",
+        "409" => "It is over, not yet there, or not so to be changed.",
         "413" => "The body is too large.",
         "415" => "The body is not declared as JSON.",
         "422" => "The request can be read and cannot be taken.",

@@ -14,7 +14,7 @@ use super::history::History;
 use super::sessions::read;
 use super::wire::{
     ActionView, AnswerWord, ApprovalList, ApprovalView, DeferralList, DeferralView, MissingThing, NewAnswer,
-    PolicyView, Recorded, clauses, edits, moment, raw,
+    Recorded, clauses, edits, moment, raw,
 };
 use super::{ApiState, Problem, finish};
 
@@ -46,11 +46,7 @@ fn question(waiting: &Waiting, approvers: Vec<Vec<String>>, source: String) -> A
         identity: (&*waiting.identity).into(),
         rules: ruling.because.rules.iter().map(ToString::to_string).collect(),
         reason: ruling.because.reason.to_string(),
-        policy: PolicyView {
-            id: ruling.policy.id.to_string(),
-            version: ruling.policy.version.to_string(),
-            digest: ruling.policy.digest.to_string(),
-        },
+        policy: (&ruling.policy).into(),
         source,
         approvers,
         deadline: moment(waiting.deadline),

@@ -105,6 +105,10 @@ pub enum Op {
     Halt,
     /// Lowers a high-water mark.
     LowerMark,
+    /// Shows the policy in force.
+    ShowPolicy,
+    /// Puts a policy in force.
+    ApplyPolicy,
     /// Publishes the keys.
     Keys,
     /// Says that the process runs.
@@ -212,6 +216,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get(Op::ListReceipts, "/v1/receipts", Access::Only(&[Auditor]), "Read receipts with their disclosures"),
     post(Op::Halt, "/v1/halt", Access::Only(&[Operator]), "Stop everything in a scope, or resume it"),
     post(Op::LowerMark, "/v1/marks", Access::Only(&[Host, Operator]), "Lower a high-water mark"),
+    get(Op::ShowPolicy, "/v1/policy", Access::Only(&[Operator, Auditor]), "Show which policy is in force"),
+    post(
+        Op::ApplyPolicy,
+        "/v1/policy",
+        Access::Only(&[Operator]),
+        "Put a policy in force as a whole, or see what it would change",
+    ),
     get(Op::Keys, "/.well-known/jwks.json", Access::Anyone, "The public keys that receipts verify with"),
     get(Op::Alive, "/healthz", Access::Anyone, "Whether the process runs"),
     get(Op::Ready, "/readyz", Access::Anyone, "Whether actions can be taken, else why not"),
@@ -248,7 +259,7 @@ with 401; with a token of another role, with 403. The same table builds the rout
 | agent | proposes actions, and reports what became of those that it ran itself |
 | host | the application that runs the agent: vouches for the user's request |
 | approver | answers the questions that are put to one of their groups |
-| operator | gives facts, halts and resumes, lowers marks |
+| operator | gives facts, halts and resumes, lowers marks, puts policies in force |
 | auditor | reads receipts and what is disclosed of them |
 
 ";

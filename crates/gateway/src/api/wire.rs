@@ -1,7 +1,7 @@
 //! What travels: every body, request ([`asked`]) and answer ([`answered`]). The OpenAPI document is generated
 //! from these types. Times are UTC with milliseconds and a `Z`, as in receipts.
 
-use countersign_core::decision::{Approvers, Gap, Missing, Verdict, Why};
+use countersign_core::decision::{Approvers, Gap, Missing, PolicyRef, Verdict, Why};
 use countersign_core::edits::{Edit, Edits};
 use countersign_core::identity::{Identity, Party};
 use countersign_core::time::Time;
@@ -17,6 +17,16 @@ pub use asked::*;
 /// A moment as it is written.
 pub(super) fn moment(time: Time) -> String {
     WireTime::from_unix_millis(time.0).to_string()
+}
+
+impl From<&PolicyRef> for PolicyView {
+    fn from(policy: &PolicyRef) -> Self {
+        Self {
+            id: policy.id.to_string(),
+            version: policy.version.to_string(),
+            digest: policy.digest.to_string(),
+        }
+    }
 }
 
 impl From<Verdict> for DecisionWord {

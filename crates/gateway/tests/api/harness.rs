@@ -264,6 +264,7 @@ fn settings(keys: KeySet) -> Settings {
         contracts: Arc::default(),
         hold: Duration::from_secs(45),
         max_body: 64 * 1024,
+        policy_by_operators: true,
         hosts: BTreeSet::new(),
         keys,
         own_uid: 0,

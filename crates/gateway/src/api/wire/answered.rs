@@ -368,6 +368,45 @@ pub struct PolicyView {
     pub digest: String,
 }
 
+/// The policy in force.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PolicyInForce {
+    /// What it is.
+    pub policy: PolicyView,
+    /// How many rules it has.
+    pub rules: usize,
+    /// What happens to actions of which no rule speaks.
+    pub default: DecisionWord,
+    /// Its files, each with its own digest.
+    pub files: BTreeMap<String, String>,
+    /// How often another set has come into force.
+    pub epoch: u64,
+    /// Whether operators put policies in force; otherwise the daemon takes them from elsewhere.
+    pub by_operators: bool,
+}
+
+/// What became of a set that was to be put in force.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AppliedPolicy {
+    /// The set that was sent.
+    pub policy: PolicyView,
+    /// How many rules it has.
+    pub rules: usize,
+    /// The receipt; absent where it was only checked, or was in force already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptName>,
+    /// Rules that only this set has.
+    pub added: Vec<String>,
+    /// Rules that only the set before it has.
+    pub removed: Vec<String>,
+    /// Rules that say something else.
+    pub changed: Vec<String>,
+    /// What differs beside rules.
+    pub sections: Vec<String>,
+    /// In sentences, what may let through what the set before it held.
+    pub loosens: Vec<String>,
+}
+
 /// What waits for context, oldest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DeferralList {

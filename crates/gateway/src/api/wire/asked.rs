@@ -189,6 +189,21 @@ pub struct NewMark {
     pub reason: String,
 }
 
+/// A policy set to put in force: whole files, whatever was in force goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPolicy {
+    /// The text of each file by its name, a path below the policy folder.
+    pub files: BTreeMap<String, String>,
+    /// Whether the set may be looser than the one in force: drop or rewrite what restrained, or default to something
+    /// milder.
+    #[serde(default)]
+    pub looser: bool,
+    /// Only say what would change; nothing is put in force or recorded.
+    #[serde(default)]
+    pub check: bool,
+}
+
 /// How many sessions to list.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

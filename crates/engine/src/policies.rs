@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use countersign_core::names::SessionId;
 use countersign_core::policy::PolicySet;
-use countersign_receipt::v1;
 use countersign_receipt::values::Plain;
 
 use crate::commit::{Failure, to_its_end};
 use crate::engine::{Engine, Governing};
 use crate::mediator::ReceiptRef;
-use crate::ports::Epoch;
 
 impl Engine {
     /// Puts a set in force. On record before this returns; from then on every ruling is made under it, and
@@ -31,7 +29,7 @@ impl Engine {
             return Ok(None);
         }
         let subject = subject(&set, by);
-        let (receipt, epochs) = self.append_system(v1::Kind::Policy, subject, &[Epoch::Policy]).await?;
+        let (receipt, epochs) = self.append_set(&set, subject).await?;
         let environment = Arc::clone(&before.environment);
         self.0.governing.store(Arc::new(Governing { policy: Arc::new(set), environment, epochs }));
         let mut sessions: Vec<SessionId> =

@@ -14,6 +14,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::aligned::aligned;
@@ -107,14 +108,16 @@ impl<'a> Question<'a> {
     }
 }
 
-/// What the deployment is, as far as rulings depend on it.
-#[derive(Clone, Debug, Default)]
+/// What the deployment is, as far as rulings depend on it. As JSON it is without halts, which are on record themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Environment {
     /// Groups of approvers that exist: who can settle a disagreement between rules.
     pub approver_groups: BTreeSet<ApproverGroup>,
     /// How many actions may wait for deferred ones; beyond it they are refused (`R4.defer.cascade`).
     pub max_dependents: usize,
     /// What is stopped.
+    #[serde(skip)]
     pub halts: BTreeSet<Halt>,
     /// From where on drift is noticed and asked about (`R7`).
     pub drift: drift::Limits,

@@ -16,6 +16,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::action::Action;
 use crate::decision::{Approvers, Because, Decision, Gap, Missing, OnTimeout, Ruling, Step};
 use crate::names::ActionId;
@@ -31,7 +33,8 @@ pub struct Lifecycle {
 }
 
 /// How long things last where no rule says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// A wait for a person or for context.
     pub wait: Span,
@@ -374,6 +377,19 @@ impl Lifecycle {
         let (recording, Output::Record(_)) = self.handle(action, input, at) else { return None };
         let (settled, _) = recording.handle(action, Input::Recorded, at);
         Some(settled)
+    }
+
+    /// What would be recorded if this came in, and where the action would then stand; `None` where nothing would be.
+    /// Nothing moves, so no permit can come of it: what asking again instead of `handle` is for.
+    #[must_use]
+    pub fn foresee(&self, action: &Action, input: Input, now: Time) -> Option<(Transition, State)> {
+        let same = Self { state: self.state.clone(), limits: self.limits, deferred: self.deferred };
+        match same.handle(action, input, now) {
+            (Self { state: State::Recording { to, .. }, .. }, Output::Record(transition)) => {
+                Some((transition, *to))
+            }
+            _ => None,
+        }
     }
 
     /// A permit outlives its upstream's limit by so much that the outcome can be recorded.

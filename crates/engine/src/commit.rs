@@ -16,6 +16,7 @@ use countersign_core::session::linked::Linked;
 use countersign_core::session::{Change, Context, Outcome, Principal, Status};
 use countersign_core::time::{Span, Time};
 use countersign_receipt::v1;
+use countersign_receipt::values::Digest;
 use tokio::sync::oneshot;
 
 use crate::engine::{Cells, Engine, Governing, Readings};
@@ -96,6 +97,8 @@ struct Pending {
     readings: Readings,
     epochs: Epochs,
     about: Option<(ActionId, Transition)>,
+    /// The contract that is kept with it.
+    contract: Option<Digest>,
     /// From the session, the human, the agent and the delegation.
     flights: [Flight; 4],
 }
@@ -249,7 +252,7 @@ impl Engine {
         plan: Plan,
         (governing, now): (&Governing, Time),
     ) -> Result<Attempt, Failure> {
-        let (before, draft, change, about) = match plan {
+        let (before, mut draft, change, about) = match plan {
             Plan::Nothing => return Ok(Attempt::Nothing),
             Plan::Other { draft, change } => (None, *draft, change, None),
             Plan::Transition { action, transition, change, how, before } => {
@@ -259,6 +262,9 @@ impl Engine {
                 (before, draft, change, Some(about))
             }
         };
+        let keep =
+            about.as_ref().and_then(|about| self.name_contract(&mut draft, &about.action, &about.transition));
+        let (contract, keep) = keep.unzip();
         let [human, agent, tree] = principals.each_ref().map(|(_, state)| state.reading);
         let readings = Readings { session: session.reading, human, agent, tree };
         let chain = Chain::Session(id.clone());
@@ -275,6 +281,7 @@ impl Engine {
             expect: vec![Expected { chain, head: stood }],
             records: before.into_iter().collect(),
             epochs: about.as_ref().is_some_and(About::depends_on_epochs).then_some(governing.epochs),
+            keep: keep.into_iter().collect(),
             reserve: about.as_ref().is_some_and(About::is_outcome),
             ..Batch::default()
         };
@@ -300,7 +307,7 @@ impl Engine {
         let principals = [&cells.human, &cells.agent, &cells.tree].map(|(_, cell)| &cell.flights);
         let [human, agent, tree] = principals;
         let flights = [&cells.session.flights, human, agent, tree].map(Flights::take_off);
-        let pending = Pending { appending, receipt, readings, epochs, about: moved, flights };
+        let pending = Pending { appending, receipt, readings, epochs, about: moved, contract, flights };
         Ok(Attempt::Pending(Box::new(pending)))
     }
 
@@ -344,7 +351,7 @@ impl Engine {
         cells: &Cells,
         pending: Box<Pending>,
     ) -> Result<Committed, AppendError> {
-        let Pending { appending, receipt, readings, epochs, about, mut flights } = *pending;
+        let Pending { appending, receipt, readings, epochs, about, contract, mut flights } = *pending;
         let appended = appending.await;
         let [session_flight, ..] = &mut flights;
         session_flight.turn().await;
@@ -353,6 +360,7 @@ impl Engine {
             cells.doubt(readings);
             return Err(error);
         }
+        self.surely_kept(contract);
         let output = match &about {
             Some((id, transition)) => {
                 self.recorded(session, cells, readings.session, (id, transition), &receipt)

@@ -19,6 +19,7 @@ use crate::commit::{Failure, TRIES, look};
 use crate::definitions::Known;
 use crate::delegation::Trees;
 use crate::drift::AT_ONCE;
+use crate::kept::Named;
 use crate::ports::{Clock, Embedder, Epochs, Ledger, LedgerError};
 use crate::state::{Contracts, PrincipalCell, SessionCell, SessionState};
 
@@ -99,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) trees: Mutex<Trees>,
     /// Definitions of tools that are on record.
     pub(crate) definitions: Mutex<Known>,
+    /// Contracts by the digests that rulings name them by.
+    pub(crate) named: Mutex<Named>,
     pub(crate) counts: Counts,
 }
 
@@ -202,6 +205,7 @@ impl Engine {
             ticked: AtomicI64::new(0),
             trees: Mutex::default(),
             definitions: Mutex::default(),
+            named: Mutex::default(),
             counts: Counts::default(),
         }))
     }

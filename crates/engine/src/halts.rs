@@ -13,7 +13,7 @@ use countersign_receipt::values::Plain;
 use crate::commit::{Failure, Plan, to_its_end};
 use crate::engine::{Engine, Governing};
 use crate::mediator::ReceiptRef;
-use crate::ports::{Batch, Epoch, Epochs, Expected, Stored};
+use crate::ports::{Batch, Epoch, Epochs, Expected, Kept, Stored};
 use crate::record::seal::{Place, seal};
 use crate::record::write::Draft;
 
@@ -151,6 +151,18 @@ pub(crate) async fn append_system(
     subject: BTreeMap<String, Plain>,
     raise: &[Epoch],
 ) -> Result<(ReceiptRef, Epochs), Failure> {
+    append_keeping(ledger, signer, now, (kind, subject), raise, Vec::new()).await
+}
+
+/// The same, with texts that the receipt names by digest.
+pub(crate) async fn append_keeping(
+    ledger: &dyn crate::ports::Ledger,
+    signer: &dyn countersign_receipt::sign::Signer,
+    now: countersign_core::time::Time,
+    (kind, subject): (v1::Kind, BTreeMap<String, Plain>),
+    raise: &[Epoch],
+    keep: Vec<Kept>,
+) -> Result<(ReceiptRef, Epochs), Failure> {
     let head = ledger.head(&Chain::System).await.map_err(Failure::Read)?;
     let epochs = ledger.epochs().await.map_err(Failure::Read)?;
     let mut draft = Draft::new(kind, &Chain::System, now);
@@ -164,6 +176,7 @@ pub(crate) async fn append_system(
         epochs: Some(epochs),
         raise: raise.to_vec(),
         records: vec![sealed.record],
+        keep,
         // What outsiders can cause must not use up the space kept for outcomes.
         reserve: kind != v1::Kind::Refusals,
         ..Batch::default()
@@ -176,21 +189,41 @@ pub(crate) async fn append_system(
 /// The halts in force, from the system chain.
 pub(crate) fn replay(records: &[Stored]) -> BTreeSet<Halt> {
     let mut halts = BTreeSet::new();
-    for stored in records {
-        let Ok(signed) = countersign_receipt::parse(stored.body.as_bytes()) else { continue };
-        let Some(subject) = signed.receipt.subject.filter(|_| signed.receipt.kind == v1::Kind::Halt) else {
-            continue;
-        };
-        let text = |name: &str| match subject.get(name) {
-            Some(Plain::Text(text)) => text.as_str(),
-            _ => "",
-        };
-        let Some(halt) = parse_scope(text("scope"), text("id")) else { continue };
-        if subject.get("resume") == Some(&Plain::Bool(true)) {
-            halts.remove(&halt);
+    records.iter().filter_map(halted).for_each(|halted| halted.take(&mut halts));
+    halts
+}
+
+/// One halt or resumption on record.
+#[derive(Clone, Debug)]
+pub(crate) struct Halted {
+    /// The epoch that it raised.
+    pub(crate) before: u64,
+    halt: Halt,
+    resume: bool,
+}
+
+impl Halted {
+    /// What is stopped after it.
+    pub(crate) fn take(self, halts: &mut BTreeSet<Halt>) {
+        if self.resume {
+            halts.remove(&self.halt);
         } else {
-            halts.insert(halt);
+            halts.insert(self.halt);
         }
     }
-    halts
+}
+
+pub(crate) fn halted(stored: &Stored) -> Option<Halted> {
+    let receipt = countersign_receipt::parse(stored.body.as_bytes()).ok()?.receipt;
+    let subject = receipt.subject.filter(|_| receipt.kind == v1::Kind::Halt)?;
+    let text = |name: &str| match subject.get(name) {
+        Some(Plain::Text(text)) => text.as_str(),
+        _ => "",
+    };
+    let halt = parse_scope(text("scope"), text("id"))?;
+    Some(Halted {
+        before: receipt.epochs.halt,
+        halt,
+        resume: subject.get("resume") == Some(&Plain::Bool(true)),
+    })
 }

@@ -17,7 +17,8 @@
 //! | [`sessions`], `beginning` | how sessions begin and are found again |
 //! | [`record`] | between what happened and the receipt that proves it |
 //! | [`recovery`] | the ledger's open actions at start, and whatever falls due later |
-//! | [`replay`] | a recorded ruling asked for again |
+//! | [`kept`] | what rulings are made under, by digest |
+//! | [`replay`] | recorded rulings asked for again |
 //! | [`ports`] | the ledger, the clock and the embedder |
 //!
 //! Nothing here knows a protocol, a database or a file. Deciding is `core`'s alone; what is proved, `receipt`'s.
@@ -33,6 +34,7 @@ pub mod drift;
 pub mod engine;
 mod flight;
 pub mod halts;
+pub mod kept;
 pub mod marks;
 pub mod mediate;
 pub mod mediator;

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_core::names::SessionId;
-use countersign_core::policy::{Changes, Loosening, PolicySet};
-use countersign_receipt::v1;
+use countersign_core::names::{Chain, SessionId};
+use countersign_core::policy::{Changes, Loosening, PolicySet, Source};
 use countersign_receipt::values::Plain;
 
 use crate::commit::{Failure, to_its_end};
 use crate::engine::{Engine, Governing};
+use crate::kept;
 use crate::mediator::ReceiptRef;
-use crate::ports::Epoch;
+use crate::ports::{Ledger, LedgerError};
 
 /// Somebody who puts a set in force, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,10 +83,8 @@ impl Engine {
         if let Some(serial) = by.serial.and_then(|serial| i64::try_from(serial).ok()) {
             subject.insert("serial".to_owned(), Plain::from(serial));
         }
-        if !changes.loosens.is_empty() {
-            subject.insert("loosens".to_owned(), Plain::List(told(&changes.loosens)));
-        }
-        let (receipt, epochs) = self.append_system(v1::Kind::Policy, subject, &[Epoch::Policy]).await?;
+        note(&mut subject, &changes);
+        let (receipt, epochs) = self.append_set(&set, subject).await?;
         let environment = Arc::clone(&before.environment);
         self.0.governing.store(Arc::new(Governing { policy: Arc::new(set), environment, epochs }));
         let mut sessions: Vec<SessionId> =
@@ -97,6 +95,39 @@ impl Engine {
             self.reconsider_soon(&session);
         }
         Ok(Some(Activated { receipt, changes }))
+    }
+}
+
+/// What the ledger says is in force.
+#[derive(Clone, Debug)]
+pub struct Last {
+    /// The set, loaded from the text that was kept of it.
+    pub set: PolicySet,
+    /// The highest number of a bundle that ever came into force.
+    pub serial: Option<u64>,
+}
+
+/// The set that was put in force last; `None` where none ever was.
+///
+/// # Errors
+/// The ledger cannot be read, or the text of the set is not kept or does not load in this program.
+pub async fn last(ledger: &dyn Ledger) -> Result<Option<Last>, LedgerError> {
+    let system = ledger.read(&Chain::System, 0).await?;
+    let Some(put) = system.iter().rev().find_map(kept::governing) else { return Ok(None) };
+    let unusable = |why: String| LedgerError::Damaged(format!("the set {} in force {why}", put.set));
+    let text = ledger.kept(&put.set).await?.ok_or_else(|| unusable("is not kept".to_owned()))?;
+    let set = Source::load(&text).map_err(|faults| {
+        let first = faults.first().map_or_else(String::new, ToString::to_string);
+        unusable(format!("does not load in this version of the program: {first}"))
+    })?;
+    let serial = system.iter().filter_map(kept::governing).filter_map(|put| put.serial).max();
+    Ok(Some(Last { set, serial }))
+}
+
+/// Lets a receipt say what of the changes loosens.
+pub(crate) fn note(subject: &mut BTreeMap<String, Plain>, changes: &Changes) {
+    if !changes.loosens.is_empty() {
+        subject.insert("loosens".to_owned(), Plain::List(told(&changes.loosens)));
     }
 }
 

@@ -11,14 +11,13 @@ use countersign_core::lifecycle::{Input, State};
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_core::session::{Outcome, Status};
 use countersign_core::time::Time;
-use countersign_receipt::v1;
 
 use crate::commit::{Failure, look};
 use crate::definitions;
 use crate::engine::{Engine, Governing, Parts};
 use crate::halts;
+use crate::kept::{self, Terms};
 use crate::policies;
-use crate::ports::Epoch;
 use crate::state::SessionCell;
 
 /// How often what is due is looked for.
@@ -41,15 +40,18 @@ impl Engine {
     pub async fn start(parts: Parts) -> Result<(Self, Recovered), Failure> {
         let system = parts.ledger.read(&Chain::System, 0).await.map_err(Failure::Read)?;
         let environment = Environment { halts: halts::replay(&system), ..parts.settings.environment.clone() };
-        let in_force = system.iter().rev().find_map(policy_digest);
+        let terms = Terms::of(&parts.settings);
+        let in_force = kept::in_force(&*parts.ledger, &system, &parts.policy, &terms).await;
         let mut epochs = parts.ledger.epochs().await.map_err(Failure::Read)?;
-        if in_force.as_deref() != Some(&*parts.policy.reference().digest) {
-            let subject = policies::subject(&parts.policy, "start");
+        if !in_force.map_err(Failure::Read)? {
             let (ledger, signer) = (&*parts.ledger, &*parts.signer);
-            let raise = [Epoch::Policy];
-            let now = parts.clock.now();
-            (_, epochs) =
-                halts::append_system(ledger, signer, now, v1::Kind::Policy, subject, &raise).await?;
+            let mut subject = policies::subject(&parts.policy, "start");
+            // What cannot be read any more cannot be compared with.
+            if let Ok(Some(before)) = policies::last(ledger).await {
+                policies::note(&mut subject, &parts.policy.changes_from(&before.set));
+            }
+            let governing = (&parts.policy, &terms);
+            (_, epochs) = kept::append_set(ledger, signer, parts.clock.now(), governing, subject).await?;
         }
         let governing =
             Governing { policy: Arc::new(parts.policy.clone()), environment: Arc::new(environment), epochs };
@@ -181,16 +183,5 @@ impl Engine {
             ticks.tick().await;
             self.tick().await;
         }
-    }
-}
-
-fn policy_digest(stored: &crate::ports::Stored) -> Option<String> {
-    let receipt = countersign_receipt::parse(stored.body.as_bytes()).ok()?.receipt;
-    if receipt.kind != v1::Kind::Policy {
-        return None;
-    }
-    match receipt.subject?.remove("digest")? {
-        countersign_receipt::values::Plain::Text(digest) => Some(digest),
-        _ => None,
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::engine::SharedCell;
 use crate::flight::Flights;
+use crate::kept::Then;
 use crate::mediator::Refusal;
 use crate::ports::{Head, Ledger, LedgerError, Stored};
 use crate::record;
@@ -175,7 +176,7 @@ impl SessionCell {
             return Ok(());
         }
         let records = ledger.read(&Chain::Session(id.clone()), 0).await?;
-        let state = SessionState::replay(&records, limits, contracts)?;
+        let state = SessionState::replay(&records, limits, contracts, &mut Then::new(ledger)).await?;
         let mut slot = self.lock();
         if matches!(&*slot, Slot::Doubtful) {
             register(&state);
@@ -238,7 +239,12 @@ impl SessionState {
     }
 
     /// The fold over a session's chain, through the same functions as in life.
-    fn replay(records: &[Stored], limits: Limits, contracts: &Contracts) -> Result<Self, LedgerError> {
+    async fn replay(
+        records: &[Stored],
+        limits: Limits,
+        contracts: &Contracts,
+        then: &mut Then<'_>,
+    ) -> Result<Self, LedgerError> {
         let mut records = records.iter();
         let none = || LedgerError::Damaged("the session has no beginning".into());
         let first = records.next().ok_or_else(none)?;
@@ -252,14 +258,19 @@ impl SessionState {
         }
         let mut state = Self::new(context, Arc::new(identity), head_of(first));
         for stored in records {
-            state.take(stored, contracts)?;
+            state.take(stored, contracts, then).await?;
         }
         Ok(state)
     }
 
-    fn take(&mut self, stored: &Stored, contracts: &Contracts) -> Result<(), LedgerError> {
+    async fn take(
+        &mut self,
+        stored: &Stored,
+        contracts: &Contracts,
+        then: &mut Then<'_>,
+    ) -> Result<(), LedgerError> {
         let context = &self.context;
-        let read = record::entry(stored, |id| context.find(id).is_some(), |tool| contracts(tool))?;
+        let (read, _) = then.read(stored, |id| context.find(id).is_some(), contracts).await?;
         self.context.replay(&read.entry).map_err(|error| LedgerError::Damaged(error.to_string()))?;
         self.head = Some(head_of(stored));
         if let Some(action) = &read.receipt.action {

@@ -103,6 +103,11 @@ pub struct Receipt {
     pub tenant: String,
     /// The version of this form.
     pub version: Version,
+    /// What a candidate set, decided beside the set in force, would have done otherwise. It was not enforced and
+    /// influenced nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "WouldHave")]
+    pub would_have: Option<WouldHave>,
 }
 
 impl Receipt {
@@ -136,6 +141,7 @@ impl Receipt {
             subject: None,
             tenant: "default".to_owned(),
             version: Version::V1Draft,
+            would_have: None,
         }
     }
 
@@ -170,6 +176,9 @@ impl Receipt {
         }
         if matches!(self.kind, Kind::Approval | Kind::Resolution | Kind::Outcome | Kind::Expiry) {
             needs(self.prior.is_some(), "prior")?;
+        }
+        if self.would_have.as_ref().is_some_and(|candidate| candidate.enforced) {
+            return Err(ShapeError::Enforced);
         }
         if self.id.is_empty() {
             return Err(ShapeError::Empty("id"));
@@ -226,6 +235,9 @@ pub enum ShapeError {
     /// `sequence` and `previous` disagree about whether this is the first of its chain.
     #[error("`previous` is null exactly where `sequence` is 0, and it is not so here")]
     Start,
+    /// What a candidate would have decided is said to have been enforced.
+    #[error("`would_have` is what a candidate would have decided, and it says that it was enforced")]
+    Enforced,
     /// An integer that not every JSON reader keeps exactly.
     #[error("the integer at `{0}` is beyond 2^53")]
     Integer(String),
@@ -277,6 +289,10 @@ pub struct Signature {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
+    /// The digest of the tool's contract as it was judged under, in a ruling. Its text is kept beside the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Digest")]
+    pub contract: Option<Digest>,
     /// Ids of the waiting actions that this one depends on.
     pub depends_on: Vec<String>,
     /// What the tool's contract says it does: `read`, `write_internal`, ... or `unknown`.
@@ -486,6 +502,28 @@ pub struct Policy {
     pub id: String,
     /// Its version.
     pub version: String,
+}
+
+/// What a candidate set would have decided; it is not in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WouldHave {
+    /// How it would have changed the arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Edit>")]
+    pub edits: Vec<Edit>,
+    /// Whether it was enforced: never.
+    pub enforced: bool,
+    /// The candidate.
+    pub policy: Policy,
+    /// Why, in the candidate's words; it names fields, never values.
+    pub reason: String,
+    /// Ids of its deciding rules.
+    pub rules: Vec<String>,
+    /// The step of the order of judgement that decided.
+    pub step: String,
+    /// Its verdict.
+    pub verdict: Verdict,
 }
 
 /// Another receipt, by digest and name.

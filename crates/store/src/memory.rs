@@ -39,6 +39,7 @@ struct State {
     open_by_action: HashMap<ActionId, u64>,
     opened: u64,
     epochs: Epochs,
+    kept: HashMap<Arc<str>, Arc<str>>,
 }
 
 impl Default for Memory {
@@ -154,6 +155,10 @@ impl Ledger for Memory {
         Ok(sessions.take(if limit == 0 { usize::MAX } else { limit }).collect())
     }
 
+    async fn kept(&self, digest: &str) -> Result<Option<Arc<str>>, LedgerError> {
+        Ok(self.read_state()?.kept.get(digest).cloned())
+    }
+
     async fn epochs(&self) -> Result<Epochs, LedgerError> {
         Ok(self.read_state()?.epochs)
     }
@@ -226,6 +231,9 @@ impl State {
                 body: record.body.clone(),
                 disclosures: record.disclosures.clone(),
             });
+        }
+        for kept in &batch.keep {
+            self.kept.entry(kept.digest.clone()).or_insert_with(|| kept.text.clone());
         }
         for open in &batch.open {
             let turn = *self.open_by_action.entry(open.action.clone()).or_insert_with(|| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{about, after, append_next, batch, digest, epochs, head_of, human, id, link, receipt, session};
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_engine::ports::{
-    AppendError, Batch, Epoch, Expected, Head, Ledger, OpenAction, Query, Record, RecordKind, Stored,
+    AppendError, Batch, Epoch, Expected, Head, Kept, Ledger, OpenAction, Query, Record, RecordKind, Stored,
 };
 use countersign_store::{DisclosureKey, Hook, Memory, Options, Point, Sqlite, Verdict};
 use tempfile::TempDir;
@@ -105,6 +105,8 @@ contract!(
     texts_read_back_exactly,
     a_chain_reads_from_a_number_on,
     disclosures_read_back,
+    kept_texts_read_back_and_stay,
+    what_a_refused_batch_keeps_is_not_kept,
     receipts_are_selected,
     receipts_page_and_end,
     a_lookup_key_leads_to_its_chain_and_to_no_other,
@@ -331,6 +333,36 @@ async fn disclosures_read_back<S: Subject>() {
         [Some(disclosed), None]
     );
     assert_eq!(ledger.receipts(&Query::default()).await, Ok(read));
+}
+
+async fn kept_texts_read_back_and_stay<S: Subject>() {
+    let subject = S::new();
+    let ledger = subject.ledger();
+    assert_eq!(ledger.kept("sha256:a").await, Ok(None));
+    let kept = |digest: &str, text: &str| Kept { digest: digest.into(), text: text.into() };
+    let first = Batch {
+        keep: vec![kept("sha256:a", "Grüße\n"), kept("sha256:b", "")],
+        ..batch(vec![receipt(&session("s"), 0, "")])
+    };
+    ledger.append(first).await.unwrap();
+    let again = Batch {
+        keep: vec![kept("sha256:a", "something else"), kept("sha256:c", "c"), kept("sha256:c", "d")],
+        ..batch(vec![receipt(&session("s"), 1, "")])
+    };
+    ledger.append(again).await.unwrap();
+    for (digest, text) in [("sha256:a", "Grüße\n"), ("sha256:b", ""), ("sha256:c", "c")] {
+        assert_eq!(ledger.kept(digest).await, Ok(Some(text.into())), "{digest}");
+    }
+    assert_eq!(ledger.kept("sha256:d").await, Ok(None));
+}
+
+async fn what_a_refused_batch_keeps_is_not_kept<S: Subject>() {
+    let subject = S::new();
+    let ledger = subject.ledger();
+    let keep = vec![Kept { digest: "sha256:a".into(), text: "a".into() }];
+    let refused = Batch { keep, ..batch(vec![receipt(&session("s"), 7, "")]) };
+    assert!(matches!(ledger.append(refused).await, Err(AppendError::Conflict(_))));
+    assert_eq!(ledger.kept("sha256:a").await, Ok(None));
 }
 
 async fn receipts_are_selected<S: Subject>() {

@@ -98,8 +98,9 @@ impl Effect {
     }
 }
 
-/// What is known about a tool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is known about a tool. As JSON it is kept beside the rulings that were made under it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Contract {
     /// What the tool does.
     pub effect: Effect,
@@ -112,6 +113,7 @@ pub struct Contract {
     /// What its name, description and schema say, once they are known.
     pub meaning: Option<Arc<Meaning>>,
     /// The input schema as arguments are held against it, once somebody does.
+    #[serde(skip)]
     pub compiled: CompiledSchema,
 }
 
@@ -139,7 +141,8 @@ impl Contract {
 }
 
 /// What a tool's definition says about it, derived and reviewed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Meaning {
     /// What its verbs do.
     pub families: Families,
@@ -218,7 +221,8 @@ impl Role {
 }
 
 /// What a tool's outputs are, and who can write them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Output {
     /// How they are to be read.
     pub shape: Shape,

@@ -11,6 +11,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Sets of verbs that can stand for each other; a verb may belong to several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Families(u16);
@@ -49,6 +52,23 @@ macro_rules! bits {
             /// Whether it is empty.
             #[must_use]
             pub const fn is_empty(self) -> bool { self.0 == 0 }
+        }
+
+        /// As a list of names: what is kept outlives the places of bits.
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.words())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let words = Vec::<String>::deserialize(deserializer)?;
+                let mut named = words.iter().map(|word| {
+                    Self::parse(word).ok_or_else(|| D::Error::custom(format!("`{word}` is no such set of words")))
+                });
+                named.try_fold(Self::NONE, |all, one| Ok(all.and(one?)))
+            }
         }
     };
 }

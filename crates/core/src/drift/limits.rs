@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Drift, ProfileName, Signal, Thresholds};
 use crate::decide::Question;
 
@@ -17,7 +19,8 @@ pub struct Embedding {
 }
 
 /// The thresholds of a deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// For lexical distances of effectful actions.
     pub lexical: Thresholds,

@@ -34,6 +34,7 @@ mod risk;
 pub mod rule;
 pub mod schema;
 pub mod set;
+mod source;
 pub mod syntax;
 pub(crate) mod yaml;
 
@@ -51,4 +52,5 @@ pub use risk::{RiskAction, RiskLimit};
 pub use rule::{Classification, Rule, RuleAction, ToolPattern, Waiting};
 pub use schema::{ArgumentSchema, SchemaBreak, SchemaFault};
 pub use set::PolicySet;
+pub use source::Source;
 pub use syntax::{Fault, load};

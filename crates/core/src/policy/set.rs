@@ -11,6 +11,7 @@ use super::intent::{Boundary, ReValidation};
 use super::labelling::Labelling;
 use super::risk::{self, RiskLimit};
 use super::rule::{Classification, Rule};
+use super::source::Source;
 use super::syntax::{self, File, Located, WrittenDefault};
 use crate::decide::Question;
 use crate::decision::{Decision, PolicyRef};
@@ -40,6 +41,7 @@ pub struct PolicySet {
     warnings: Vec<Fault>,
     writings: Writings,
     files: Vec<(Arc<str>, PolicyRef)>,
+    source: Arc<Source>,
 }
 
 /// Where a rule is written.
@@ -90,9 +92,13 @@ impl PolicySet {
         let read: Vec<File> = read.into_iter().flatten().collect();
         faults.extend(repeated_ids(&read));
         faults.extend(unknown_counters(&read));
-        let default = written_default(&read, all_read, otherwise, &mut faults);
+        let default = written_default(&read, all_read, otherwise.clone(), &mut faults);
         match default {
-            Some((default, file)) if faults.is_empty() => Ok(Self::join(&files, read, default, file)),
+            Some((default, file)) if faults.is_empty() => {
+                let mut set = Self::join(&files, read, default, file);
+                set.source = Arc::new(Source::of(files, otherwise.as_ref()));
+                Ok(set)
+            }
             _ => {
                 faults.sort();
                 Err(faults)
@@ -161,6 +167,12 @@ impl PolicySet {
     #[must_use]
     pub fn files(&self) -> &[(Arc<str>, PolicyRef)] {
         &self.files
+    }
+
+    /// The text that it was loaded from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Domains that are not external, of all files together: lower case, sorted, without a final dot.
@@ -283,6 +295,7 @@ impl PolicySet {
             warnings,
             writings,
             files: names,
+            source: Arc::default(),
         }
     }
 }

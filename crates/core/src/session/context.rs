@@ -573,8 +573,18 @@ impl Context {
 }
 
 impl Tracked {
+    /// An end that is being recorded counts already, as everything does that is on its way to the ledger: what the
+    /// chain says up to an entry is what was known when it was decided.
     fn is_deferred(&self) -> bool {
-        self.life.was_deferred() && !matches!(self.life.state(), State::Ended(_))
+        self.life.was_deferred() && !is_over(self.life.state())
+    }
+}
+
+fn is_over(state: &State) -> bool {
+    match state {
+        State::Recording { to, .. } => is_over(to),
+        State::Ended(_) => true,
+        State::New | State::Waiting { .. } | State::Authorised { .. } | State::Permitted { .. } => false,
     }
 }
 

@@ -38,6 +38,9 @@ pub trait Ledger: Send + Sync {
     /// Sessions, the one that began last first; a limit of 0 = no bound.
     async fn sessions(&self, limit: usize) -> Result<Vec<SessionId>, LedgerError>;
 
+    /// The text that was kept under this digest; `None` when none was, or it is closed to this reader.
+    async fn kept(&self, digest: &str) -> Result<Option<Arc<str>>, LedgerError>;
+
     /// The epochs as last committed.
     async fn epochs(&self) -> Result<Epochs, LedgerError>;
 
@@ -63,8 +66,20 @@ pub struct Batch {
     pub open: Vec<OpenAction>,
     /// Actions that it no longer has to look at.
     pub close: Vec<ActionId>,
+    /// Texts that the records name by digest alone; of one that is kept already nothing changes.
+    pub keep: Vec<Kept>,
     /// May use the disk space kept back for outcomes.
     pub reserve: bool,
+}
+
+/// A text that rulings were made under: a policy set, the terms of a deployment, a tool's contract. Kept encrypted,
+/// once, for whoever asks again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What it is found again by, `sha256:` and lower hex: of the text, or of the policy set that it is of.
+    pub digest: Arc<str>,
+    /// The exact text.
+    pub text: Arc<str>,
 }
 
 /// A head that was read.

@@ -8,6 +8,6 @@ pub mod ledger;
 pub use clock::{Clock, SystemClock};
 pub use embedder::{EmbedError, Embedder};
 pub use ledger::{
-    AppendError, Appending, Batch, Epoch, Epochs, Expected, Head, Ledger, LedgerError, OpenAction, Query,
-    Record, RecordKind, Stored,
+    AppendError, Appending, Batch, Epoch, Epochs, Expected, Head, Kept, Ledger, LedgerError, OpenAction,
+    Query, Record, RecordKind, Stored,
 };

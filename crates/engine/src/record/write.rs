@@ -319,6 +319,7 @@ pub(crate) fn edited(action: &Action, ruling: &Ruling) -> Option<Arguments> {
 
 fn action_block(action: &Action) -> v1::Action {
     v1::Action {
+        contract: None,
         depends_on: action.depends_on.iter().map(ToString::to_string).collect(),
         effect: action.contract.effect.as_str().to_owned(),
         id: action.id.to_string(),

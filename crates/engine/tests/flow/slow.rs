@@ -75,6 +75,10 @@ impl Ledger for Slow {
         self.memory.sessions(limit).await
     }
 
+    async fn kept(&self, digest: &str) -> Result<Option<Arc<str>>, LedgerError> {
+        self.memory.kept(digest).await
+    }
+
     async fn epochs(&self) -> Result<Epochs, LedgerError> {
         self.memory.epochs().await
     }

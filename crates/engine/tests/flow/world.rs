@@ -1,12 +1,14 @@
 //! The engine under test, what ran, and the audit that every test ends with.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;
 
 use countersign_core::action::{Contract, Effect};
-use countersign_core::decide::{Environment, Memo, decide};
+use countersign_core::decide::Environment;
 use countersign_core::decision::Ruling;
 use countersign_core::drift;
 use countersign_core::lifecycle::{Limits, State};
@@ -15,10 +17,11 @@ use countersign_core::session::{Context, Outcome, Status, What};
 use countersign_core::time::Span;
 use countersign_engine::approvals::{AnswerError, Approver};
 use countersign_engine::commit::Failure;
+use countersign_engine::kept::Terms;
 use countersign_engine::ports::{AppendError, Batch, Embedder, Ledger, Query, RecordKind, Stored};
 use countersign_engine::record;
 use countersign_engine::recovery::Recovered;
-use countersign_engine::replay::recorded;
+use countersign_engine::replay::{Answer, Replay, Today};
 use countersign_engine::{
     Caller, Engine, Mediator as _, Opening, Parts, Proceed, Proceeding, ReceiptRef, Refusal, Report,
     Settings, Submission, Suspended, Unrecorded,
@@ -279,38 +282,6 @@ impl World {
             }
         }
         self.nothing_ran_unrecorded(&stored);
-        self.decided_again(&stored).await;
-    }
-
-    /// R3.deterministic: what was decided when an action came in is decided again from the ledger alone, under the same
-    /// policy. A few rulings of each ledger.
-    async fn decided_again(&self, stored: &[Stored]) {
-        const FEW: usize = 4;
-        let policy = policy(&self.policy);
-        // These steps are no rule's: the message or the moment is refused, not the action.
-        let others = ["protocol", "unresolvable", "contention", "superseded"];
-        let asked = stored.iter().map(receipt).filter(|receipt| {
-            let ours = receipt.policy.as_ref().is_some_and(|p| p.digest == *policy.reference().digest);
-            let decided = receipt.decision.as_ref().is_some_and(|d| !others.contains(&d.step.as_str()));
-            receipt.kind == v1::Kind::Ruling && ours && decided
-        });
-        let asked: Vec<v1::Receipt> = asked.collect();
-        let contracts: countersign_engine::state::Contracts = Arc::new(declared);
-        for receipt in asked.iter().step_by(asked.len() / FEW + 1) {
-            let found = recorded(&*self.ledger, &receipt.id, limits(), &contracts).await.unwrap().unwrap();
-            if found.context.find(&found.action.id).is_some() {
-                continue;
-            }
-            let environment = Environment {
-                approver_groups: ["security".into()].into(),
-                max_dependents: 16,
-                halts: found.halts.clone(),
-                drift: self.measuring.limits.clone(),
-            };
-            let ruling = decide(&found.question(&policy, &environment, &Memo::default()));
-            assert_eq!((&ruling.decision, &ruling.edits), (&found.ruling.decision, &found.ruling.edits));
-            assert_eq!(ruling.because, found.ruling.because);
-        }
     }
 
     /// Memory and ledger agree, except for what is being recorded at this moment.
@@ -356,6 +327,39 @@ impl World {
             assert!(permitted.contains_key(id.as_str()), "{id} ran without a ruling that permits it");
             assert!(ran.insert(id.clone()), "{id} ran twice");
         }
+    }
+}
+
+/// R3.deterministic: every ruling on record is made again, to the byte, from the ledger alone.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        // A ledger in memory never makes anybody wait.
+        let replayed = pin!(replayed(&*self.ledger));
+        let polled = replayed.poll(&mut TaskContext::from_waker(Waker::noop()));
+        assert!(polled.is_ready(), "the ledger was not read to its end");
+    }
+}
+
+async fn replayed(ledger: &Memory) {
+    // Nothing stands in for what was not kept: with contracts and terms like these, rulings would be others.
+    let today = Today {
+        terms: Terms::default(),
+        contracts: Arc::new(|_: &ToolName| Arc::default()),
+        policies: Vec::new(),
+    };
+    let mut replay = Replay::of(ledger, today).await.unwrap();
+    for stored in ledger.receipts(&Query::default()).await.unwrap() {
+        let Some(found) = replay.next(stored).await.unwrap() else { continue };
+        let answer = found.again();
+        assert!(
+            matches!(answer, Answer::Same | Answer::Given),
+            "ruling {} is not made again: {answer:#?}\nthen {:#?}",
+            found.receipt.id,
+            found.ruling
+        );
     }
 }
 

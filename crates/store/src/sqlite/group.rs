@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use countersign_core::names::Chain;
-use countersign_engine::ports::{AppendError, Batch, Epochs, Head, Record, RecordKind};
+use countersign_engine::ports::{AppendError, Batch, Epochs, Head, Kept, Record, RecordKind};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::seal::Sealed;
+use super::seal::{Sealed, Texts};
 use crate::rules::{self, Refused, View};
 
 /// A transaction that is under way. Dropping it leaves the transaction open: roll it back or commit it.
@@ -34,11 +34,7 @@ impl<'c> Group<'c> {
     }
 
     /// Judges a batch and writes it. A refusal of the rule has written nothing; an error makes the whole group void.
-    pub(super) fn add(
-        &mut self,
-        batch: &Batch,
-        sealed: &[Option<Sealed>],
-    ) -> Result<Result<(), AppendError>> {
+    pub(super) fn add(&mut self, batch: &Batch, sealed: &Texts) -> Result<Result<(), AppendError>> {
         let plan = match rules::judge(self, batch) {
             Ok(plan) => plan,
             Err(Refused::Batch(error)) => return Ok(Err(error)),
@@ -49,8 +45,9 @@ impl<'c> Group<'c> {
             self.move_head(chain, head)?;
         }
         for (place, record) in batch.records.iter().enumerate() {
-            self.record(record, sealed.get(place).and_then(Option::as_ref))?;
+            self.record(record, sealed.disclosed.get(place).and_then(Option::as_ref))?;
         }
+        self.keep(&batch.keep, &sealed.kept)?;
         self.open_and_close(batch)?;
         self.raised |= plan.epochs != self.epochs;
         self.epochs = plan.epochs;
@@ -122,6 +119,18 @@ impl<'c> Group<'c> {
                     "INSERT INTO lookup (key, chain) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING",
                 )?
                 .execute(params![key, chain])?;
+        }
+        Ok(())
+    }
+
+    fn keep(&self, keep: &[Kept], sealed: &[Sealed]) -> Result<()> {
+        for (kept, sealed) in keep.iter().zip(sealed) {
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO kept (digest, nonce, sealed) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (digest) DO NOTHING",
+                )?
+                .execute(params![kept.digest, sealed.nonce, sealed.text])?;
         }
         Ok(())
     }

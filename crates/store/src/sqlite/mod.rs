@@ -177,6 +177,11 @@ impl Ledger for Sqlite {
         self.readers.run(move |conn| reader::sessions(conn, limit)).await
     }
 
+    async fn kept(&self, digest: &str) -> Result<Option<Arc<str>>, LedgerError> {
+        let (digest, seal) = (digest.to_owned(), self.seal.clone());
+        self.readers.run(move |conn| reader::kept(conn, seal.as_deref(), &digest)).await
+    }
+
     async fn epochs(&self) -> Result<Epochs, LedgerError> {
         match self.writer.as_ref().and_then(Writer::epochs) {
             Some(standing) => Ok(standing),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::names::{ActionId, Chain, SessionId};
 use countersign_engine::ports::{Epochs, Head, LedgerError, OpenAction, Query, RecordKind, Stored};
-use rusqlite::{Connection, ErrorCode, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use tokio::sync::oneshot;
 
 use super::seal::Seal;
@@ -91,6 +91,23 @@ pub(super) fn lookup(conn: &Connection, key: &str) -> Result<Option<Chain>, Ledg
 
 pub(super) fn epochs(conn: &Connection) -> Result<Epochs, LedgerError> {
     group::epochs(conn).map_err(failed)
+}
+
+/// Without a key, what is kept stays closed.
+pub(super) fn kept(
+    conn: &Connection,
+    seal: Option<&Seal>,
+    digest: &str,
+) -> Result<Option<Arc<str>>, LedgerError> {
+    let Some(seal) = seal else { return Ok(None) };
+    let found = conn
+        .prepare_cached("SELECT nonce, sealed FROM kept WHERE digest = ?1")
+        .and_then(|mut find| {
+            find.query_row(params![digest], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+                .optional()
+        })
+        .map_err(failed)?;
+    found.map(|(nonce, sealed)| seal.open(digest, &nonce, sealed)).transpose()
 }
 
 pub(super) fn open_actions(conn: &Connection) -> Result<Vec<OpenAction>, LedgerError> {

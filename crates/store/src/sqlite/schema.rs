@@ -72,6 +72,15 @@ CREATE TABLE epoch (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO epoch VALUES ('halt', 0), ('policy', 0), ('revocation', 0), ('writer', 0);
+", "
+-- Texts that records name by digest alone: what rulings were made under. Sealed as disclosures are.
+CREATE TABLE kept (
+  digest TEXT NOT NULL UNIQUE,
+  nonce  BLOB NOT NULL,
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER kept_is_kept BEFORE UPDATE ON kept
+BEGIN SELECT RAISE(ABORT, 'kept texts are never changed'); END;
 "];
 
 /// Takes the lock that keeps a second writer away; it lasts as long as the file it gives, whatever becomes of the process.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
-use countersign_engine::ports::LedgerError;
+use countersign_engine::ports::{Batch, LedgerError};
 
 use crate::keys::DisclosureKey;
 
@@ -19,7 +19,25 @@ pub(super) struct Sealed {
     pub(super) text: Vec<u8>,
 }
 
+/// The texts of a batch.
+pub(super) struct Texts {
+    /// Of each of its records.
+    pub(super) disclosed: Vec<Option<Sealed>>,
+    /// What it keeps.
+    pub(super) kept: Vec<Sealed>,
+}
+
 impl Seal {
+    /// None when there is no randomness.
+    pub(super) fn texts(&self, batch: &Batch) -> Option<Texts> {
+        let disclosed = batch.records.iter().map(|record| match &record.disclosures {
+            None => Some(None),
+            Some(text) => self.seal(&record.digest, text).map(Some),
+        });
+        let kept = batch.keep.iter().map(|kept| self.seal(&kept.digest, &kept.text));
+        Some(Texts { disclosed: disclosed.collect::<Option<_>>()?, kept: kept.collect::<Option<_>>()? })
+    }
+
     pub(super) fn new(key: &DisclosureKey) -> Option<Self> {
         RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).ok().map(Self)
     }

@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use countersign_engine::ports::{AppendError, Appending, Batch, Epochs, LedgerError, Record};
+use countersign_engine::ports::{AppendError, Appending, Batch, Epochs, LedgerError};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::group::{self, Group, run};
-use super::seal::{Seal, Sealed};
+use super::seal::{Seal, Texts};
 use super::{OpenError, Options, schema};
 use crate::faults::{self, Point};
 
@@ -36,7 +36,7 @@ enum Job {
 
 struct Append {
     batch: Batch,
-    sealed: Vec<Option<Sealed>>,
+    sealed: Texts,
     answer: oneshot::Sender<Result<(), AppendError>>,
 }
 
@@ -74,11 +74,7 @@ impl Writer {
 
     /// Seals on the caller's thread, since the writer is the narrow place.
     pub(super) fn append(&self, batch: Batch) -> Appending {
-        let seal = |record: &Record| match &record.disclosures {
-            None => Ok(None),
-            Some(text) => self.seal.seal(&record.digest, text).map(Some).ok_or(()),
-        };
-        let Ok(sealed) = batch.records.iter().map(seal).collect() else {
+        let Some(sealed) = self.seal.texts(&batch) else {
             return refusal(AppendError::Unavailable(
                 "the system gives no randomness to seal with".to_owned(),
             ));

@@ -65,6 +65,7 @@ pub(crate) fn receipt(kind: Kind, chain: &str, id: &str, at: Time) -> Receipt {
 
 pub(crate) fn action(id: &str, tool: &str, operation: &str, effect: &str, at: Time) -> Option<Action> {
     Some(Action {
+        contract: None,
         depends_on: Vec::new(),
         effect: effect.to_owned(),
         id: id.to_owned(),

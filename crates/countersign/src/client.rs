@@ -167,7 +167,8 @@ impl Client {
     }
 }
 
-fn is_local(url: &Url) -> bool {
+/// Whether an address is on this machine.
+pub(crate) fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

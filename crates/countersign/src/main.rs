@@ -10,18 +10,21 @@
 //! | `policies` | policy files found and read as a set |
 //! | `secrets` | token files |
 //! | `wire` | keys, ledger, engine and gateway put together |
-//! | `watch` | policy files watched while the daemon runs |
+//! | `watch`, `fetch` | policy files watched, and policy bundles fetched, while the daemon runs |
+//! | `bundle` | a policy set as one signed text |
 //! | `client` | asking the running daemon |
 //! | `output` | the one module that speaks |
 //! | `error` | how commands fail, and exit codes |
 //! | `quickstart` | the whole of it in one command |
 //! | `sample` | the sample tool server |
 
+mod bundle;
 mod cli;
 mod client;
 mod commands;
 mod config;
 mod error;
+mod fetch;
 mod output;
 mod policies;
 mod quickstart;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use countersign_engine::ports::SystemClock;
+use countersign_core::policy::PolicySet;
+use countersign_engine::policies::last;
+use countersign_engine::ports::{LedgerError, SystemClock};
 use countersign_engine::recovery::Recovered;
 use countersign_engine::{Engine, Parts};
 use countersign_gateway::api::{self, ApiState};
@@ -17,7 +19,9 @@ use countersign_store::{KeyFolder, Options, Sqlite};
 
 use crate::commands::{keys, model, receipt};
 use crate::config::Config;
+use crate::config::policy::{Changes as ConfiguredChanges, Source};
 use crate::error::CommandError;
+use crate::fetch::Fetch;
 use crate::policies::{self, Files};
 use crate::watch::Watch;
 
@@ -35,8 +39,7 @@ pub(crate) struct Daemon {
     health: Arc<Health>,
     turned_away: Arc<TurnedAway>,
     bound: Bound,
-    policies: Vec<PathBuf>,
-    read: Files,
+    changes: Changes,
 }
 
 impl Daemon {
@@ -49,7 +52,6 @@ impl Daemon {
         let trusted = KeySet::of(folder.public_keys())
             .map_err(|error| CommandError::store("the public keys cannot be used").cause(&error))?;
         let settings = Arc::new(config.gateway(trusted)?);
-        let (read, policy) = policies::read_and_load(&config.policies)?;
         let embedder = config.drift.model.as_deref().map(model::configured).transpose()?;
         let listen = Listen { tcp: config.listen, socket: config.socket.clone() };
         let bound = listen.bind().await.map_err(|error| not_served(&error))?;
@@ -64,6 +66,7 @@ impl Daemon {
         contracts::restore(&settings, &ledger)
             .await
             .map_err(|error| CommandError::store("the ledger cannot be read").cause(&error))?;
+        let Beginning { policy, changes } = beginning(config, &ledger).await?;
         let parts = Parts {
             ledger: Arc::new(ledger),
             signer: Arc::new(signing),
@@ -86,8 +89,7 @@ impl Daemon {
             health: Arc::default(),
             turned_away: Arc::default(),
             bound,
-            policies: config.policies.clone(),
-            read,
+            changes,
         })
     }
 
@@ -99,7 +101,7 @@ impl Daemon {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), CommandError> {
-        let Self { engine, gateway, health, turned_away, bound, policies, read, .. } = self;
+        let Self { engine, gateway, health, turned_away, bound, changes, .. } = self;
         let state = ApiState {
             engine: engine.clone(),
             settings: Arc::clone(gateway.settings()),
@@ -108,17 +110,64 @@ impl Daemon {
         };
         let refusals = tokio::spawn(api::summarise(state.clone()));
         let routes = api::router(state).merge(http::router(gateway.clone(), turned_away));
-        let watching = tokio::spawn(Watch::new(policies, read, engine, Arc::clone(&health)).run());
+        let watching = match changes {
+            Changes::Watched { paths, read } => {
+                Some(tokio::spawn(Watch::new(paths, read, engine, Arc::clone(&health)).run()))
+            }
+            Changes::Applied => None,
+            Changes::Fetched { source, serial } => {
+                Some(tokio::spawn(Fetch::new(&source, engine, Arc::clone(&health), serial)?.run()))
+            }
+        };
         let (watched, noted) = (gateway.clone(), health);
         let upstreams = tokio::spawn(async move {
             tokio::join!(watched.watch_upstreams(&noted), watched.watch_names(&noted))
         });
         let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
-        watching.abort();
+        watching.iter().for_each(tokio::task::JoinHandle::abort);
         upstreams.abort();
         refusals.abort();
         served.map_err(|error| not_served(&error))
     }
+}
+
+/// The policy that a daemon begins with, and where others come from.
+struct Beginning {
+    policy: PolicySet,
+    changes: Changes,
+}
+
+enum Changes {
+    /// From these files, of which this was read.
+    Watched { paths: Vec<PathBuf>, read: Files },
+    /// From operators.
+    Applied,
+    /// From here, with serials above this one.
+    Fetched { source: Source, serial: Option<u64> },
+}
+
+/// Where files do not rule, they are only what a new ledger begins with: afterwards what was put in force last stays.
+async fn beginning(config: &Config, ledger: &Sqlite) -> Result<Beginning, CommandError> {
+    let unusable = |error: LedgerError| {
+        CommandError::store("the policy that was put in force last cannot be used")
+            .cause(&error)
+            .hint("set `policy_changes: files` to start with the files under `policies` instead")
+    };
+    let changes = match &config.policy_changes {
+        ConfiguredChanges::Files => {
+            let (read, policy) = policies::read_and_load(&config.policies)?;
+            let changes = Changes::Watched { paths: config.policies.clone(), read };
+            return Ok(Beginning { policy, changes });
+        }
+        ConfiguredChanges::Operators => None,
+        ConfiguredChanges::Bundles(source) => Some(source.clone()),
+    };
+    let (policy, serial) = match last(ledger).await.map_err(unusable)? {
+        Some(last) => (last.set, last.serial),
+        None => (policies::load(&config.policies)?, None),
+    };
+    let changes = changes.map_or(Changes::Applied, |source| Changes::Fetched { source, serial });
+    Ok(Beginning { policy, changes })
 }
 
 fn not_served(error: &RunError) -> CommandError {

@@ -12,7 +12,7 @@ use countersign_gateway::mcp::envelope;
 use serde_saphyr::Spanned;
 
 use super::fault::Faults;
-use super::{Config, Read, credentials, drift, file, upstreams};
+use super::{Config, Read, credentials, drift, file, policy, upstreams};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7080);
 const HOUR: u64 = 3600;
@@ -28,6 +28,8 @@ impl TryFrom<Read> for Config {
         version(&file.version, &mut faults);
         let listen = listen(file.listen.as_ref(), &mut faults);
         let policies = policies(&file.policies, &folder, &mut faults);
+        let policy_changes =
+            policy::check(file.policy_changes.as_ref(), file.policy_bundle, &folder, &mut faults);
         let hosts = hosts(&file.allowed_hosts, &mut faults);
         let upstreams = upstreams::check(file.upstreams, &folder, &mut faults);
         let wrappers = upstreams::wrappers(file.wrappers, &mut faults);
@@ -61,6 +63,7 @@ impl TryFrom<Read> for Config {
             store: within(&folder, &file.store.sqlite),
             keys: within(&folder, &file.keys),
             policies,
+            policy_changes,
             local: held.local,
             oddities: oddities.into_sorted(),
             tokens: held.tokens,

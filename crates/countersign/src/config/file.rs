@@ -24,6 +24,10 @@ pub(super) struct File {
     pub(super) keys: PathBuf,
     pub(super) policies: Spanned<Vec<Spanned<PathBuf>>>,
     #[serde(default)]
+    pub(super) policy_changes: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) policy_bundle: Option<Bundle>,
+    #[serde(default)]
     pub(super) identity: Identity,
     #[serde(default)]
     pub(super) hosts: Holders,
@@ -54,6 +58,18 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) sqlite: PathBuf,
+}
+
+/// `policy_bundle:`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bundle {
+    pub(super) url: Spanned<String>,
+    pub(super) keys: PathBuf,
+    #[serde(default)]
+    pub(super) every: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) stale_after: Option<Spanned<u64>>,
 }
 
 /// `identity:`.

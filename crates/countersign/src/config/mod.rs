@@ -10,6 +10,7 @@
 //! | `check` | everything that can be judged from the file alone |
 //! | `upstreams` | the blocks `upstreams` and `wrappers` |
 //! | `drift` | the block `drift` |
+//! | `policy` | where other policies come from: `policy_changes`, `policy_bundle` |
 //! | `known` | what is asked of it by commands that run nothing |
 //! | `credentials` | who holds which token; reads the token files |
 //! | `fault` | faults with their place and a hint |
@@ -23,6 +24,7 @@ mod drift;
 pub(crate) mod fault;
 mod file;
 mod known;
+pub(crate) mod policy;
 #[cfg(test)]
 mod tests;
 mod upstreams;
@@ -64,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) keys: PathBuf,
     /// Policy files, and folders of them.
     pub(crate) policies: Vec<PathBuf>,
+    /// Where other policies come from while the daemon runs.
+    pub(crate) policy_changes: policy::Changes,
     /// Who is behind a user id on the Unix socket.
     pub(crate) local: Vec<LocalIdentity>,
     /// The file of reviewed contracts.
@@ -148,6 +152,7 @@ impl Config {
             contracts: Arc::new(Contracts::new(self.reviewed()?)),
             hold: self.hold,
             max_body: self.max_body,
+            policy_by_operators: self.policy_changes == policy::Changes::Operators,
             hosts: self.hosts.clone(),
             keys,
             own_uid: own_uid(),

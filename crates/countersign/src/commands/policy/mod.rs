@@ -5,15 +5,19 @@
 //! | `check` | everything that is wrong with a set, or odd about it |
 //! | `test` | cases beside the policy, run through the real engine; which rules they touch |
 //! | `explain` | why an action gets its ruling |
+//! | `apply` | a set put in force by an operator |
+//! | `sign` | a set as a signed bundle |
 //! | `schema` | the JSON Schema of policy files, for editors |
 //! | `format` | policy files in one layout |
 //! | `cases` | a session so far, an action, and what is expected: read and run |
 
+mod apply;
 mod cases;
 mod check;
 mod explain;
 mod format;
 mod schema;
+mod sign;
 mod test;
 
 use self::cases::default_named;
@@ -32,6 +36,10 @@ pub(crate) enum Args {
     Test(test::Args),
     /// Say why an action gets its ruling: every rule that is asked, and what each of its tests finds
     Explain(explain::Args),
+    /// Put a set in force as a whole, as an operator
+    Apply(apply::Args),
+    /// Sign a set as a bundle that daemons fetch
+    Sign(sign::Args),
     /// Print the JSON Schema of policy files, for editors
     Schema,
     /// Put policy files into one layout; comments stay
@@ -49,6 +57,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
         Args::Check(args) => check::run(args, context),
         Args::Test(args) => test::run(args, context).await,
         Args::Explain(args) => explain::run(args, context).await,
+        Args::Apply(args) => apply::run(args, context).await,
+        Args::Sign(args) => sign::run(&args, context),
         Args::Schema => schema::run(context),
         Args::Fmt(args) => format::run(&args, context),
     }

@@ -82,3 +82,22 @@ fn r3_the_coding_agent_that_is_not_adapted_asks_about_every_real_project() {
         assert_eq!(said["decision"], "STEP_UP", "{path}");
     }
 }
+
+/// Packs are put together in one set, where each id stands once.
+#[test]
+fn r3_rules_of_all_packs_stand_beside_each_other() {
+    let home = Home::empty();
+    for pack in packs() {
+        for entry in fs::read_dir(&pack).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if name.ends_with(".yaml") && !name.ends_with(".test.yaml") {
+                let text = fs::read_to_string(&path).unwrap();
+                let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("default:")).collect();
+                home.write(&format!("all/{name}"), &kept.join("\n"));
+            }
+        }
+    }
+    let said = home.run(&["policy", "check", "all", "--default", "DENY"]).exits(0);
+    assert!(!said.out.contains("contradict"), "{}", said.out);
+}

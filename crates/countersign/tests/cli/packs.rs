@@ -35,13 +35,17 @@ fn r3_every_pack_loads_and_nothing_in_it_is_not_meant() {
 
 #[test]
 fn r3_the_cases_of_every_pack_pass_and_reach_every_rule() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/packs.md")).unwrap();
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/packs.md")).unwrap();
     for pack in packs() {
         let path = pack.to_str().unwrap();
         let said =
             Home::empty().run(&["policy", "test", path, "--min-coverage", "100", "--json"]).exits(0).json();
         let row = format!("| {} | {} |", said["coverage"]["rules"], said["passed"]);
-        assert!(page.lines().any(|line| line.ends_with(&row)), "docs/src/packs.md has no row that ends with {row}");
+        assert!(
+            page.lines().any(|line| line.ends_with(&row)),
+            "docs/src/packs.md has no row that ends with {row}"
+        );
     }
 }
 

@@ -89,6 +89,7 @@ fn what_runs_another_command_is_looked_into() {
             ("ssh host 'rm a; ls'", "ls rm ssh"),
             ("ssh -p 22 bob@host uptime", "ssh uptime"),
             ("git -C a status", "git"),
+            ("git cherry-pick a1b2c3", "git"),
             ("git commit -m 'a; rm b'", "git"),
             ("sed -i 's/a/b/g' f", "sed"),
             ("sed -n 1,5p f", "sed"),

@@ -105,6 +105,8 @@ fn what_nobody_can_know_before_it_runs_has_no_answer() {
         "tar xf a -I 'rm a'",
         "rsync -e 'sh -c x' a b:c",
         "docker run x rm a",
+        "lxc-attach -n a -- rm a",
+        "run-parts a",
         "kubectl exec x -- rm a",
         "watch rm a",
         "parallel rm",

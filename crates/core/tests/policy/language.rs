@@ -159,6 +159,9 @@ fn parts_of_arguments_are_understood_and_not_grepped() {
         ("{url.scheme: {not: [https]}}", json!("http://example.com/"), "yes"),
         ("{under: [/data/reports]}", json!("/data/reports/../secret"), "no"),
         ("{under: [/data/reports]}", json!("/data/reports/2026/a.txt"), "yes"),
+        ("{shell.redirects: {under: [/data]}}", json!("echo a > /data/b/../c"), "yes"),
+        ("{shell.redirects: {not: {under: [/data]}}}", json!("echo a > /data/c; echo b > /data/../c"), "yes"),
+        ("{shell.redirects: {not: {under: [/data]}}}", json!("echo a > /data/c"), "no"),
         ("{size.bytes: {gt: 3}}", json!("abcd"), "yes"),
     ] {
         let world = sends(json!({ "a": argument }));

@@ -8,6 +8,7 @@ mod drift;
 mod home;
 mod import;
 mod names;
+mod packs;
 mod policy;
 mod restart;
 mod simulate;

@@ -255,6 +255,8 @@ fn part_fits(facet: Facet, test: &Test) -> bool {
         Test::In(values) => values.iter().all(kind),
         Test::Contains(sought) => !ordered && sought.values().iter().all(kind),
         Test::Gt(_) | Test::Gte(_) | Test::Lt(_) | Test::Lte(_) => ordered,
+        // Files and arguments of a command line are paths too: `shell.redirects: {under: [/data]}`.
+        Test::Part(Facet::PathNormal, _) => facet.name().starts_with("shell."),
         Test::Part(..) | Test::SameAs(_) | Test::HigherThan(_) | Test::HigherThanFact(_) => false,
         Test::Exists(_) | Test::Unsettled(_) => false,
         _ => matches!(facet.is(), FacetKind::Text | FacetKind::Texts),

@@ -24,8 +24,7 @@ const GIT: [&str; 50] = [
     "cat-file",
     "check-ignore",
     "checkout",
-    "cherry-
-    pick",
+    "cherry-pick",
     "clean",
     "clone",
     "commit",

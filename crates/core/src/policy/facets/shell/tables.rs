@@ -131,8 +131,7 @@ pub(super) const OPAQUE: [&str; 92] = [
     "lldb",
     "ltrace",
     "lxc",
-    "lxc-
-    attach",
+    "lxc-attach",
     "machinectl",
     "mosh",
     "multitail",
@@ -151,8 +150,7 @@ pub(super) const OPAQUE: [&str; 92] = [
     "podman",
     "powershell",
     "pwsh",
-    "run-
-    parts",
+    "run-parts",
     "rundll32",
     "runuser",
     "screen",
@@ -424,6 +422,13 @@ mod tests {
     fn the_lists_are_sorted_so_that_they_can_be_searched() {
         for list in [&OPAQUE[..], &INTERPRETERS, &LOCAL, &NETWORK] {
             assert!(list.is_sorted(), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_one_word_so_that_a_command_can_equal_it() {
+        for name in OPAQUE.iter().chain(&INTERPRETERS).chain(&LOCAL).chain(&NETWORK) {
+            assert!(!name.contains(char::is_whitespace), "{name:?}");
         }
     }
 }

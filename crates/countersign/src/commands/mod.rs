@@ -14,6 +14,7 @@ pub(crate) mod policy;
 mod question;
 pub(crate) mod quickstart;
 pub(crate) mod receipt;
+pub(crate) mod replay;
 pub(crate) mod simulate;
 pub(crate) mod up;
 pub(crate) mod wrap;
@@ -70,6 +71,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CommandEr
         Command::Approvals(args) => approvals::run(args, context).await,
         Command::Explain(args) => explain::run(args, context).await,
         Command::Halt(args) => halt::run(args, context).await,
+        Command::Replay(args) => replay::run(args, context).await,
         Command::Receipt(args) => receipt::run(args, context).await,
         Command::Model(args) => model::run(args, context).await,
         Command::Drift(args) => drift::run(args, context).await,

@@ -5,12 +5,14 @@
 //! | `check` | everything that is wrong with a set, or odd about it |
 //! | `test` | cases beside the policy, run through the real engine; which rules they touch |
 //! | `explain` | why an action gets its ruling |
+//! | `diff` | how one set differs from another, and what it would rule differently |
 //! | `schema` | the JSON Schema of policy files, for editors |
 //! | `format` | policy files in one layout |
 //! | `cases` | a session so far, an action, and what is expected: read and run |
 
 mod cases;
 mod check;
+mod diff;
 mod explain;
 mod format;
 mod schema;
@@ -32,6 +34,8 @@ pub(crate) enum Args {
     Test(test::Args),
     /// Say why an action gets its ruling: every rule that is asked, and what each of its tests finds
     Explain(explain::Args),
+    /// Say how a set differs from another, and which actions it would rule differently
+    Diff(diff::Args),
     /// Print the JSON Schema of policy files, for editors
     Schema,
     /// Put policy files into one layout; comments stay
@@ -49,6 +53,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
         Args::Check(args) => check::run(args, context),
         Args::Test(args) => test::run(args, context).await,
         Args::Explain(args) => explain::run(args, context).await,
+        Args::Diff(args) => diff::run(args, context).await,
         Args::Schema => schema::run(context),
         Args::Fmt(args) => format::run(&args, context),
     }

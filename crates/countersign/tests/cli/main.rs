@@ -9,6 +9,7 @@ mod home;
 mod import;
 mod names;
 mod policy;
+mod replay;
 mod restart;
 mod simulate;
 mod wild;

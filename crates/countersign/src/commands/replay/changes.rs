@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use countersign_core::decision::Ruling;
 use countersign_engine::replay::Recorded;
+use countersign_engine::shadow::does_the_same;
 use serde::{Serialize, Serializer};
 
-use super::{SHOWN, does_the_same};
+use super::SHOWN;
 use crate::output::Page;
 
 /// Rulings of one set held against those of another on the same questions.

@@ -12,7 +12,6 @@ mod recordings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use countersign_core::decision::Ruling;
 use countersign_engine::replay::{Answer, Lack, Recorded};
 use serde::Serialize;
 
@@ -153,14 +152,4 @@ impl View for Report {
             )),
         }
     }
-}
-
-/// Whether two rulings do the same to the action: the verdict, the edits, and whom they ask.
-fn does_the_same(a: &Ruling, b: &Ruling) -> bool {
-    use countersign_core::decision::Decision;
-    let asked = |ruling: &Ruling| match &ruling.decision {
-        Decision::StepUp(approvers) => Some(approvers.clone()),
-        Decision::Allow | Decision::Deny | Decision::Defer(_) => None,
-    };
-    a.verdict() == b.verdict() && a.edits == b.edits && asked(a) == asked(b)
 }

@@ -19,6 +19,7 @@ use crate::commands::{keys, model, receipt};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::policies::{self, Files};
+use crate::shadow::Shadow;
 use crate::watch::Watch;
 
 /// A daemon that has recovered and bound its sockets, and serves nobody yet.
@@ -37,6 +38,7 @@ pub(crate) struct Daemon {
     bound: Bound,
     policies: Vec<PathBuf>,
     read: Files,
+    shadow: Shadow,
 }
 
 impl Daemon {
@@ -75,6 +77,7 @@ impl Daemon {
         let (engine, recovered) = Engine::start(parts).await.map_err(|failure| {
             CommandError::store("the engine cannot start on this ledger").cause(&failure)
         })?;
+        let shadow = Shadow::begin(config.shadow.clone(), engine.clone()).await;
         let gateway = Gateway::new(engine.clone(), settings)
             .map_err(|error| CommandError::configuration("an upstream cannot work").cause(&error))?;
         Ok(Self {
@@ -88,6 +91,7 @@ impl Daemon {
             bound,
             policies: config.policies.clone(),
             read,
+            shadow,
         })
     }
 
@@ -99,7 +103,7 @@ impl Daemon {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), CommandError> {
-        let Self { engine, gateway, health, turned_away, bound, policies, read, .. } = self;
+        let Self { engine, gateway, health, turned_away, bound, policies, read, shadow, .. } = self;
         let state = ApiState {
             engine: engine.clone(),
             settings: Arc::clone(gateway.settings()),
@@ -109,12 +113,14 @@ impl Daemon {
         let refusals = tokio::spawn(api::summarise(state.clone()));
         let routes = api::router(state).merge(http::router(gateway.clone(), turned_away));
         let watching = tokio::spawn(Watch::new(policies, read, engine, Arc::clone(&health)).run());
+        let beside = tokio::spawn(shadow.run());
         let (watched, noted) = (gateway.clone(), health);
         let upstreams = tokio::spawn(async move {
             tokio::join!(watched.watch_upstreams(&noted), watched.watch_names(&noted))
         });
         let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
         watching.abort();
+        beside.abort();
         upstreams.abort();
         refusals.abort();
         served.map_err(|error| not_served(&error))

@@ -164,6 +164,8 @@ struct Explained {
     reason: String,
     rules: Vec<String>,
     policy: Option<String>,
+    /// What a candidate set would have done; not enforced.
+    would_have: Option<String>,
     missing: Vec<Lacking>,
     /// What can be done now.
     next: String,
@@ -207,6 +209,7 @@ impl Explained {
             reason: decision.reason,
             rules: decision.rules,
             policy: ruling.policy.as_ref().map(|p| format!("{} version {}, {}", p.id, p.version, p.digest)),
+            would_have: receipt::would_have(&ruling),
             missing,
             again: None,
             note: None,
@@ -297,6 +300,9 @@ impl View for Explained {
         }
         if let Some(policy) = &self.policy {
             page.pair("policy", policy);
+        }
+        if let Some(would_have) = &self.would_have {
+            page.pair("would have", would_have);
         }
         for lacking in &self.missing {
             page.pair("missing", &format!("{}: {}", lacking.what, lacking.remedy));

@@ -61,6 +61,7 @@ impl TryFrom<Read> for Config {
             store: within(&folder, &file.store.sqlite),
             keys: within(&folder, &file.keys),
             policies,
+            shadow: file.shadow.iter().map(|path| within(&folder, path)).collect(),
             local: held.local,
             oddities: oddities.into_sorted(),
             tokens: held.tokens,

@@ -24,6 +24,8 @@ pub(super) struct File {
     pub(super) keys: PathBuf,
     pub(super) policies: Spanned<Vec<Spanned<PathBuf>>>,
     #[serde(default)]
+    pub(super) shadow: Vec<PathBuf>,
+    #[serde(default)]
     pub(super) identity: Identity,
     #[serde(default)]
     pub(super) hosts: Holders,

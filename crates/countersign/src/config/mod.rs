@@ -64,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) keys: PathBuf,
     /// Policy files, and folders of them.
     pub(crate) policies: Vec<PathBuf>,
+    /// The same of a candidate set, decided beside the set in force; empty = none.
+    pub(crate) shadow: Vec<PathBuf>,
     /// Who is behind a user id on the Unix socket.
     pub(crate) local: Vec<LocalIdentity>,
     /// The file of reviewed contracts.

@@ -132,3 +132,51 @@ cases:
     assert_eq!(said["difference"]["default"], json!(["ALLOW", "DENY"]));
     assert_eq!(said["actions"]["changed"][0]["rulings"][0]["at"], "t1, call 0", "{said}");
 }
+
+#[test]
+fn a_candidate_is_decided_beside_the_set_in_force_recorded_counted_and_never_enforced() {
+    let home = Home::new();
+    home.configure("shadow: [./next]\n");
+    home.write("next/base.yaml", &strict().replace("id: desk", "id: next"));
+    let daemon = Daemon::start(&home);
+    for (tool, decision) in [("read_file", "ALLOW"), ("write_file", "DENY"), ("list_files", "STEP_UP")] {
+        assert_eq!(
+            propose(&daemon, &format!("files.{tool}"))["decision"],
+            decision,
+            "the set in force decides"
+        );
+    }
+    let metrics = daemon.metrics();
+    for line in [
+        "countersign_shadow_total{candidate=\"same\"} 2",
+        "countersign_shadow_total{candidate=\"otherwise\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    // A faulty candidate changes nothing but what the log says.
+    home.write("next/base.yaml", "version: 1\nrules: [{ id: a }]\n");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert_eq!(propose(&daemon, "files.read_file")["decision"], "ALLOW");
+    assert_eq!(daemon.ready().unwrap()["ready"], true);
+    let (code, said) = daemon.stop();
+    assert_eq!(code, Some(0));
+    assert!(said.contains("the candidate policy on disk is not decided"), "{said}");
+    let said = home.run(&["policy", "shadow", "--json"]).exits(1).json();
+    let [candidate] = &said["candidates"].as_array().unwrap()[..] else { panic!("{said}") };
+    assert_eq!((&candidate["id"], &candidate["asked"]), (&json!("next"), &json!(2)));
+    let one = &candidate["changed"][0]["rulings"][0];
+    assert_eq!((&one["old"]["verdict"], &one["new"]["verdict"]), (&json!("ALLOW"), &json!("DENY")));
+    let receipt = one["at"].as_str().unwrap();
+    for command in [&["receipt", "show", receipt][..], &["explain", receipt]] {
+        let shown = home.run(command).exits(0);
+        assert!(
+            shown.out.contains("DENY by reading: not now (not enforced: the candidate next version 1"),
+            "{}",
+            shown.out
+        );
+    }
+    home.run(&["receipt", "verify"]).exits(0);
+    // Its text is kept, so that it can be asked about everything that was recorded.
+    let digest = candidate["digest"].as_str().unwrap();
+    home.run(&["policy", "diff", "policies", digest, "--recorded"]).exits(1);
+}

@@ -6,6 +6,7 @@
 //! | `test` | cases beside the policy, run through the real engine; which rules they touch |
 //! | `explain` | why an action gets its ruling |
 //! | `diff` | how one set differs from another, and what it would rule differently |
+//! | `shadow` | what recorded candidates would have done otherwise |
 //! | `schema` | the JSON Schema of policy files, for editors |
 //! | `format` | policy files in one layout |
 //! | `cases` | a session so far, an action, and what is expected: read and run |
@@ -16,6 +17,7 @@ mod diff;
 mod explain;
 mod format;
 mod schema;
+mod shadow;
 mod test;
 
 use self::cases::default_named;
@@ -36,6 +38,8 @@ pub(crate) enum Args {
     Explain(explain::Args),
     /// Say how a set differs from another, and which actions it would rule differently
     Diff(diff::Args),
+    /// Say what candidates decided beside the set in force would have done otherwise
+    Shadow(shadow::Args),
     /// Print the JSON Schema of policy files, for editors
     Schema,
     /// Put policy files into one layout; comments stay
@@ -54,6 +58,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
         Args::Test(args) => test::run(args, context).await,
         Args::Explain(args) => explain::run(args, context).await,
         Args::Diff(args) => diff::run(args, context).await,
+        Args::Shadow(args) => shadow::run(args, context).await,
         Args::Schema => schema::run(context),
         Args::Fmt(args) => format::run(&args, context),
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign_core::decision::Ruling;
 use countersign_engine::replay::Recorded;
 use countersign_engine::shadow::does_the_same;
+use countersign_receipt::v1;
 use serde::{Serialize, Serializer};
 
 use super::SHOWN;
@@ -44,7 +45,7 @@ struct Change {
 #[derive(Serialize)]
 pub(crate) struct Says {
     pub(crate) verdict: &'static str,
-    step: &'static str,
+    step: String,
     rules: Vec<String>,
     reason: String,
 }
@@ -53,9 +54,29 @@ impl Says {
     pub(crate) fn of(ruling: &Ruling) -> Self {
         Self {
             verdict: ruling.verdict().as_str(),
-            step: ruling.because.step.as_str(),
+            step: ruling.because.step.as_str().to_owned(),
             rules: ruling.because.rules.iter().map(ToString::to_string).collect(),
             reason: ruling.because.reason.to_string(),
+        }
+    }
+
+    /// What a receipt says was ruled.
+    pub(crate) fn recorded(decision: &v1::Decision) -> Self {
+        Self {
+            verdict: decision.verdict.as_str(),
+            step: decision.step.clone(),
+            rules: decision.rules.clone(),
+            reason: decision.reason.clone(),
+        }
+    }
+
+    /// What a receipt says a candidate would have ruled.
+    pub(crate) fn would_have(candidate: &v1::WouldHave) -> Self {
+        Self {
+            verdict: candidate.verdict.as_str(),
+            step: candidate.step.clone(),
+            rules: candidate.rules.clone(),
+            reason: candidate.reason.clone(),
         }
     }
 
@@ -112,7 +133,13 @@ impl Changes {
             }
             return;
         }
-        let (old, new) = (Says::of(old), Says::of(new));
+        self.asked -= 1;
+        self.note(tool, at, Says::of(old), Says::of(new));
+    }
+
+    /// A question to which the answers are known to differ.
+    pub(crate) fn note(&mut self, tool: &str, at: String, old: Says, new: Says) {
+        self.asked += 1;
         let key = (old.verdict.to_owned(), new.verdict.to_owned());
         self.changed.entry(key).or_default().push(Change { tool: tool.to_owned(), at, old, new });
     }
@@ -131,6 +158,15 @@ impl Changes {
         if self.closed > 0 {
             page.pair("erased", &format!("{}: nothing can be asked about them", self.closed));
         }
+        self.groups(page, old, new);
+        if !self.any() {
+            page.blank();
+            page.good("Nothing would happen otherwise.");
+        }
+    }
+
+    /// The groups of what would happen otherwise.
+    pub(crate) fn groups(&self, page: &mut Page, old: &str, new: &str) {
         for ((from, to), changes) in &self.changed {
             page.blank();
             page.heading(&format!("{from} -> {to}: {}", changes.len()));
@@ -144,10 +180,6 @@ impl Changes {
             if let Some(more) = changes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
                 page.line(&format!("and {more} more; --json has them all"));
             }
-        }
-        if !self.any() {
-            page.blank();
-            page.good("Nothing would happen otherwise.");
         }
     }
 }

@@ -227,3 +227,56 @@ async fn another_set_is_asked_the_same_questions_and_nothing_moves() {
     // The one that came while everything was stopped is refused under either.
     assert_eq!(turned, [("files.read".to_owned(), Verdict::Allow, Verdict::Deny)]);
 }
+
+#[tokio::test]
+async fn a_candidate_is_on_record_where_it_differs_and_reaches_no_ruling() {
+    let world = World::new().await;
+    let session = world.open().await;
+    let turned = POLICY
+        .replace(
+            "match: {tool: [files.read, files.list]}, action: ALLOW",
+            "match: {tool: [files.read, files.list]}, action: STEP_UP",
+        )
+        .replace(
+            "gt: 10}}}, action: MODIFY, modifications: {parameters: {limit: {max: 10}}}",
+            "gt: 10}}}, action: ALLOW",
+        )
+        .replace("id: desk", "id: next");
+    world.engine.shadow(Some(policy(&turned))).await.unwrap();
+    world.does(&session, "files.read", r#"{"path":"/a"}"#, &[]).await;
+    world.does(&session, "db.query", r#"{"limit":50}"#, &[]).await;
+    refused(world.submit(&session, "files.shred", "{}").await);
+    let asked = suspended(world.submit(&session, "files.delete", r#"{"path":"/a"}"#).await);
+    world.answers(asked.action(), true).await.unwrap();
+    world.run(proceed(asked.wait(std::time::Duration::ZERO).await), &[]).await;
+    assert_eq!(world.engine.counts().shadow(), [2, 2]);
+    let otherwise: Vec<_> = world
+        .receipts()
+        .await
+        .iter()
+        .map(receipt)
+        .filter_map(|receipt| Some((receipt.decision?.verdict.as_str(), receipt.would_have?)))
+        .collect();
+    let said: Vec<_> = otherwise
+        .iter()
+        .map(|(verdict, would)| (*verdict, would.verdict.as_str(), &*would.policy.id, would.enforced))
+        .collect();
+    assert_eq!(said, [("ALLOW", "STEP_UP", "next", false), ("MODIFY", "ALLOW", "next", false)]);
+    assert!(world.ledger.kept(&otherwise[0].1.policy.digest).await.unwrap().is_some(), "its text is kept");
+    world.engine.shadow(None).await.unwrap();
+    world.does(&session, "files.read", r#"{"path":"/a"}"#, &[]).await;
+    assert_eq!(world.engine.counts().shadow(), [2, 2]);
+}
+
+/// A receipt has a bounded size, and the candidate's word must not be what breaks it.
+#[tokio::test]
+async fn a_candidate_whose_word_does_not_fit_is_left_out_and_the_action_runs() {
+    let world = World::new().await;
+    let session = world.open().await;
+    let long = "because ".repeat(10_000);
+    let wordy = format!("version: 1\ndefault: {{action: DENY, reason: {long}}}\nrules: []\n");
+    world.engine.shadow(Some(policy(&wordy))).await.unwrap();
+    let id = world.does(&session, "files.read", r#"{"path":"/a"}"#, &[]).await;
+    assert_eq!(world.story(&id).await, ["ruling ALLOW", "outcome ok"]);
+    assert!(world.receipts().await.iter().all(|stored| receipt(stored).would_have.is_none()));
+}

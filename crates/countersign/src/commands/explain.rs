@@ -209,7 +209,7 @@ impl Explained {
             reason: decision.reason,
             rules: decision.rules,
             policy: ruling.policy.as_ref().map(|p| format!("{} version {}, {}", p.id, p.version, p.digest)),
-            would_have: receipt::would_have(&ruling),
+            would_have: receipt::would_have(ruling),
             missing,
             again: None,
             note: None,

@@ -69,7 +69,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CommandEr
         Command::Contract(args) => contract::run(args, context).await,
         Command::Simulate(args) => simulate::run(&args, context),
         Command::Approvals(args) => approvals::run(args, context).await,
-        Command::Explain(args) => explain::run(args, context).await,
+        Command::Explain(args) => Box::pin(explain::run(args, context)).await,
         Command::Halt(args) => halt::run(args, context).await,
         Command::Replay(args) => replay::run(args, context).await,
         Command::Receipt(args) => receipt::run(args, context).await,

@@ -57,7 +57,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
         Args::Check(args) => check::run(args, context),
         Args::Test(args) => test::run(args, context).await,
         Args::Explain(args) => explain::run(args, context).await,
-        Args::Diff(args) => diff::run(args, context).await,
+        Args::Diff(args) => Box::pin(diff::run(args, context)).await,
         Args::Shadow(args) => shadow::run(args, context).await,
         Args::Schema => schema::run(context),
         Args::Fmt(args) => format::run(&args, context),

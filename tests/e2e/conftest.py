@@ -33,6 +33,8 @@ def _labs(folder):
     yield make
     for one in made:
         one.down()
+    for one in made:
+        one.replayed()
 
 
 class Driven:

@@ -159,6 +159,14 @@ class Lab:
             self.daemon.wait(timeout=60)
             self.daemon = None
 
+    def replayed(self):
+        """R3.deterministic: every ruling that the ledger holds is made again, to the byte, from the ledger alone."""
+        ledger = self.folder / "countersign.db"
+        if not ledger.exists() or ledger.stat().st_size == 0:
+            return
+        said = json.loads(self.run("replay", "--json").stdout)
+        assert said["ok"] and not said["lacking"], said
+
     # Its doors.
 
     def api(self, method, path, body=None, token="ops", headers=None, timeout=60):

@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Explain(commands::explain::Args),
     /// Stop (or resume) what agents do
     Halt(commands::halt::Args),
+    /// Ask every recorded ruling again: under the policy it was made under, or under another
+    Replay(commands::replay::Args),
     /// Read, verify and export receipts
     #[command(subcommand)]
     Receipt(commands::receipt::Args),

@@ -30,6 +30,7 @@ mod policies;
 mod quickstart;
 mod sample;
 mod secrets;
+mod shadow;
 mod watch;
 mod wire;
 

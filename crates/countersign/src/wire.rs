@@ -23,6 +23,7 @@ use crate::config::policy::{Changes as ConfiguredChanges, Source};
 use crate::error::CommandError;
 use crate::fetch::Fetch;
 use crate::policies::{self, Files};
+use crate::shadow::Shadow;
 use crate::watch::Watch;
 
 /// A daemon that has recovered and bound its sockets, and serves nobody yet.
@@ -40,6 +41,7 @@ pub(crate) struct Daemon {
     turned_away: Arc<TurnedAway>,
     bound: Bound,
     changes: Changes,
+    shadow: Shadow,
 }
 
 impl Daemon {
@@ -78,6 +80,7 @@ impl Daemon {
         let (engine, recovered) = Engine::start(parts).await.map_err(|failure| {
             CommandError::store("the engine cannot start on this ledger").cause(&failure)
         })?;
+        let shadow = Shadow::begin(config.shadow.clone(), engine.clone()).await;
         let gateway = Gateway::new(engine.clone(), settings)
             .map_err(|error| CommandError::configuration("an upstream cannot work").cause(&error))?;
         Ok(Self {
@@ -90,6 +93,7 @@ impl Daemon {
             turned_away: Arc::default(),
             bound,
             changes,
+            shadow,
         })
     }
 
@@ -101,7 +105,7 @@ impl Daemon {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), CommandError> {
-        let Self { engine, gateway, health, turned_away, bound, changes, .. } = self;
+        let Self { engine, gateway, health, turned_away, bound, changes, shadow, .. } = self;
         let state = ApiState {
             engine: engine.clone(),
             settings: Arc::clone(gateway.settings()),
@@ -119,12 +123,14 @@ impl Daemon {
                 Some(tokio::spawn(Fetch::new(&source, engine, Arc::clone(&health), serial)?.run()))
             }
         };
+        let beside = tokio::spawn(shadow.run());
         let (watched, noted) = (gateway.clone(), health);
         let upstreams = tokio::spawn(async move {
             tokio::join!(watched.watch_upstreams(&noted), watched.watch_names(&noted))
         });
         let served = countersign_gateway::run::run(gateway, routes, bound, shutdown).await;
         watching.iter().for_each(tokio::task::JoinHandle::abort);
+        beside.abort();
         upstreams.abort();
         refusals.abort();
         served.map_err(|error| not_served(&error))

@@ -26,7 +26,7 @@ use crate::mediator::{ReceiptRef, Report};
 use crate::ports::{
     AppendError, Appending, Batch, Epochs, Expected, Head, LedgerError, OpenAction, Record, RecordKind,
 };
-use crate::record::seal::{Place, Sealed, seal};
+use crate::record::seal::{Place, Sealed, seal, seal_fitting};
 use crate::record::write::{Draft, Source, Wait};
 use crate::state::{Note, PrincipalState, SessionCell, SessionState, Slot};
 
@@ -73,6 +73,8 @@ pub(crate) enum Plan {
         how: Option<(v1::Face, v1::Enforcement)>,
         /// What stands right before it in the chain, in the same commit.
         before: Option<Box<Draft>>,
+        /// What a candidate set would have done otherwise.
+        would_have: Option<Box<v1::WouldHave>>,
     },
     /// Something else.
     Other { draft: Box<Draft>, change: Change },
@@ -153,9 +155,14 @@ impl Turn<'_> {
         how: Option<(v1::Face, v1::Enforcement)>,
     ) -> Plan {
         match output {
-            Output::Record(transition) => {
-                Plan::Transition { action: id.clone(), transition, change, how, before: None }
-            }
+            Output::Record(transition) => Plan::Transition {
+                action: id.clone(),
+                transition,
+                change,
+                how,
+                before: None,
+                would_have: None,
+            },
             _ => Plan::Nothing,
         }
     }
@@ -166,6 +173,14 @@ impl Plan {
     pub(crate) fn after(mut self, draft: Option<Box<Draft>>) -> Self {
         if let Self::Transition { before, .. } = &mut self {
             *before = draft;
+        }
+        self
+    }
+
+    /// The same, with what a candidate set would have done otherwise.
+    pub(crate) fn beside(mut self, candidate: Option<Box<v1::WouldHave>>) -> Self {
+        if let Self::Transition { would_have, .. } = &mut self {
+            *would_have = candidate;
         }
         self
     }
@@ -255,10 +270,11 @@ impl Engine {
         let (before, mut draft, change, about) = match plan {
             Plan::Nothing => return Ok(Attempt::Nothing),
             Plan::Other { draft, change } => (None, *draft, change, None),
-            Plan::Transition { action, transition, change, how, before } => {
+            Plan::Transition { action, transition, change, how, before, would_have } => {
                 let about = About::of(session, &action, transition, how)
                     .ok_or_else(|| Failure::Receipt("the action is not known".into()))?;
-                let draft = about.draft(session, self.0.settings.limits.wait, now);
+                let mut draft = about.draft(session, self.0.settings.limits.wait, now);
+                draft.receipt.would_have = would_have.map(|would_have| *would_have);
                 (before, draft, change, Some(about))
             }
         };
@@ -276,7 +292,7 @@ impl Engine {
             epochs: governing.epochs,
             prior: about.as_ref().and_then(|about| about.note.as_ref()).map(|note| note.prior.clone()),
         };
-        let sealed = seal(draft, &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
+        let sealed = seal_fitting(draft, &chain, &place, &*self.0.signer).map_err(Failure::Receipt)?;
         let mut batch = Batch {
             expect: vec![Expected { chain, head: stood }],
             records: before.into_iter().collect(),

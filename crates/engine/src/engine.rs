@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_core::decide::Environment;
 use countersign_core::drift::Signal;
 use countersign_core::identity::Identity;
@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) embedding: tokio::sync::Semaphore,
     pub(crate) settings: Settings,
     pub(crate) governing: ArcSwap<Governing>,
+    /// Decided beside the set in force; it decides nothing.
+    pub(crate) candidate: ArcSwapOption<PolicySet>,
     /// Orders everything that is appended to the system chain.
     pub(crate) system: tokio::sync::Mutex<()>,
     pub(crate) windows: tokio::sync::Mutex<HashMap<String, SessionId>>,
@@ -111,6 +113,8 @@ pub struct Counts {
     verdicts: [AtomicU64; 5],
     unrecorded: AtomicU64,
     drift: [AtomicU64; 2],
+    /// First rulings that a candidate was asked about too: it agreed, it did not.
+    pub(crate) shadowed: [AtomicU64; 2],
 }
 
 impl Counts {
@@ -143,6 +147,13 @@ impl Counts {
     #[must_use]
     pub fn drift(&self) -> [u64; 2] {
         self.drift.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// First rulings that a candidate set was asked about too, so far: those it agreed with, and those it would have made
+    /// otherwise.
+    #[must_use]
+    pub fn shadow(&self) -> [u64; 2] {
+        self.shadowed.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Refusals that could not be recorded because the ledger was down.
@@ -194,6 +205,7 @@ impl Engine {
             embedding: tokio::sync::Semaphore::new(AT_ONCE),
             settings: parts.settings,
             governing: ArcSwap::from_pointee(governing),
+            candidate: ArcSwapOption::empty(),
             system: tokio::sync::Mutex::new(()),
             windows: tokio::sync::Mutex::new(HashMap::new()),
             sessions: Mutex::new(HashMap::new()),

@@ -18,6 +18,7 @@
 //! | [`record`] | between what happened and the receipt that proves it |
 //! | [`recovery`] | the ledger's open actions at start, and whatever falls due later |
 //! | [`kept`] | what rulings are made under, by digest |
+//! | [`shadow`] | a candidate set decided beside the set in force |
 //! | [`replay`] | recorded rulings asked for again |
 //! | [`ports`] | the ledger, the clock and the embedder |
 //!
@@ -45,6 +46,7 @@ pub mod recovery;
 pub mod refusals;
 pub mod replay;
 pub mod sessions;
+pub mod shadow;
 pub mod state;
 pub mod suspended;
 

@@ -133,7 +133,8 @@ impl Engine {
             Some(_) => None,
             None => self.embedded(&submission.session, &action).await,
         };
-        let (mut ruled, mut measured) = (None, None);
+        let candidate = self.candidate().filter(|_| given.is_none());
+        let (mut ruled, mut measured, mut differs) = (None, None, false);
         let committed = self
             .transact(&submission.session, |turn| {
                 let (noted, before) = match &given {
@@ -147,8 +148,11 @@ impl Engine {
                     None => turn.decide(&action, &identity),
                 });
                 ruled = Some(Arc::clone(&ruling));
+                let otherwise =
+                    candidate.as_ref().and_then(|set| turn.beside(set, (&action, &identity), &ruling));
+                differs = otherwise.is_some();
                 let (output, change) = turn.session.context.submit(&action, &identity, ruling, turn.now);
-                Turn::plan(&action.id, output, change, Some(how)).after(before)
+                Turn::plan(&action.id, output, change, Some(how)).after(before).beside(otherwise)
             })
             .await;
         let (committed, ruling) = match (committed, ruled) {
@@ -157,6 +161,7 @@ impl Engine {
             (Ok(None), _) | (_, None) => return self.refused_unrecorded(&action.id, &Failure::Moved),
         };
         self.0.counts.verdict(ruling.verdict());
+        self.shadowed(candidate.is_some(), differs);
         self.noticed(&action, measured.as_ref());
         self.enforce(committed, &action, &ruling, hold).await
     }

@@ -176,7 +176,8 @@ impl SessionCell {
             return Ok(());
         }
         let records = ledger.read(&Chain::Session(id.clone()), 0).await?;
-        let state = SessionState::replay(&records, limits, contracts, &mut Then::new(ledger)).await?;
+        let mut then = Then::new(ledger);
+        let state = Box::pin(SessionState::replay(&records, limits, contracts, &mut then)).await?;
         let mut slot = self.lock();
         if matches!(&*slot, Slot::Doubtful) {
             register(&state);

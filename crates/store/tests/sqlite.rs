@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::{about, append_next, batch, digests, head_of, receipt, session};
-use countersign_engine::ports::{AppendError, Ledger, LedgerError, Query, Record};
+use countersign_engine::ports::{AppendError, Batch, Kept, Ledger, LedgerError, Query, Record};
 use countersign_store::{DisclosureKey, OpenError, Options, Sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -179,6 +179,21 @@ fn a_newer_version_is_refused() {
         let said = refusal(opened);
         assert!(matches!(said, OpenError::Newer { found: 99, .. }), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let home = Home::new();
+    append_next(&home.open(), "s", "").await.unwrap();
+    let raw = home.raw();
+    raw.execute_batch("DROP TABLE kept; PRAGMA user_version = 1;").unwrap();
+    drop(raw);
+    assert!(matches!(refusal(home.read_only()), OpenError::Older { found: 1, .. }));
+    let ledger = home.open();
+    assert_eq!(ledger.receipts(&Query::default()).await.unwrap().len(), 1);
+    let keep = vec![Kept { digest: "sha256:a".into(), text: "a".into() }];
+    ledger.append(Batch { keep, ..Batch::default() }).await.unwrap();
+    assert_eq!(ledger.kept("sha256:a").await, Ok(Some("a".into())));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! hand, the same question is put to the core once more, over the session as it stood, so that every rule can be shown.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use countersign_core::decide::Memo;
 use countersign_core::decide::explain::{Explanation, explain, meaning};
@@ -12,11 +13,12 @@ use countersign_core::facts::providers::remedy;
 use countersign_core::names::ActionId;
 use countersign_engine::mediate::hint;
 use countersign_engine::ports::{Ledger as _, Query, Stored};
-use countersign_engine::replay::{Recorded, recorded};
+use countersign_engine::replay::{Lack, Recorded};
 use countersign_receipt::v1::{Answer, Kind, Receipt, Verdict};
-use countersign_store::{DisclosureKey, Sqlite};
+use countersign_store::Sqlite;
 use serde::Serialize;
 
+use super::replay::Recordings;
 use super::{Context, receipt};
 use crate::config::Config;
 use crate::error::{CommandError, Exit};
@@ -29,7 +31,7 @@ pub(crate) struct Args {
     /// A receipt's id, an action's id, or a file with a receipt
     #[arg(value_name = "ID|FILE")]
     which: String,
-    /// Decide again under these policies instead of the configured ones
+    /// Decide again under these policies instead of those it was made under
     #[arg(long, value_name = "DIR")]
     policy: Vec<PathBuf>,
     /// Show arguments, the request and given facts too, not only what kind of thing they are; secrets stay blanked
@@ -122,29 +124,26 @@ async fn again(ruling: &Receipt, config: &Config, args: &Args) -> Result<Again, 
     let words = |error: CommandError| {
         error.causes.first().map_or(error.message.clone(), |c| format!("{}: {c}", error.message))
     };
-    let key = DisclosureKey::open(&config.keys).map_err(|error| {
-        format!("the disclosure key, without which arguments stay closed, is not at hand: {error}")
-    })?;
-    let ledger = receipt::open(config, Some(&key)).map_err(words)?;
-    let contracts = config.contracts(&ledger).await.map_err(words)?;
-    let found = recorded(&ledger, &ruling.id, config.limits(), &contracts).await;
-    let found =
-        found.map_err(|error| error.to_string())?.ok_or("the ledger at hand does not hold this ruling")?;
-    if found.receipt != *ruling {
-        return Err("the ledger at hand holds another receipt under this id".to_owned());
-    }
-    let paths = if args.policy.is_empty() { &config.policies } else { &args.policy };
-    let policy = policies::load(paths).map_err(words)?;
-    let mut environment = config.environment();
-    environment.halts.clone_from(&found.halts);
-    let memo = Memo::default();
-    let explanation = explain(&found.question(&policy, &environment, &memo), args.values);
-    let same_policy = found.ruling.policy.digest == policy.reference().digest;
-    Ok(Again { same_policy, same_ruling: alike(&found, &explanation), explanation })
+    let recordings = Recordings::open(config).await.map_err(words)?;
+    let other = match args.policy.is_empty() {
+        true => None,
+        false => Some(Arc::new(policies::load(&args.policy).map_err(words)?)),
+    };
+    let asked = recordings.one(&ruling.id, |found| {
+        if found.receipt != *ruling {
+            return Err("the ledger at hand holds another receipt under this id".to_owned());
+        }
+        let policy = other.as_ref().or(found.policy.as_ref()).ok_or(Lack::Policy.meaning())?;
+        let memo = Memo::default();
+        let explanation = explain(&found.question(policy, &memo), args.values);
+        let same_policy = found.ruling.policy.digest == policy.reference().digest;
+        Ok(Again { same_policy, same_ruling: alike(found, &explanation), explanation })
+    });
+    asked.await.map_err(words)?.ok_or("the ledger at hand does not hold this ruling")?
 }
 
 /// Whether asking again gave what was given then.
-fn alike(found: &Recorded, explanation: &Explanation) -> bool {
+fn alike(found: &Recorded<'_>, explanation: &Explanation) -> bool {
     let (then, now) = (&found.ruling, &explanation.ruling);
     then.decision == now.decision && then.edits == now.edits && then.because == now.because
 }
@@ -165,6 +164,8 @@ struct Explained {
     reason: String,
     rules: Vec<String>,
     policy: Option<String>,
+    /// What a candidate set would have done; not enforced.
+    would_have: Option<String>,
     missing: Vec<Lacking>,
     /// What can be done now.
     next: String,
@@ -181,7 +182,7 @@ struct Lacking {
 
 #[derive(Serialize)]
 struct Again {
-    /// Whether the policy at hand is the one that was in force then.
+    /// Whether it was asked under the policy that was in force then.
     same_policy: bool,
     same_ruling: bool,
     explanation: Explanation,
@@ -208,6 +209,7 @@ impl Explained {
             reason: decision.reason,
             rules: decision.rules,
             policy: ruling.policy.as_ref().map(|p| format!("{} version {}, {}", p.id, p.version, p.digest)),
+            would_have: receipt::would_have(ruling),
             missing,
             again: None,
             note: None,
@@ -299,6 +301,9 @@ impl View for Explained {
         if let Some(policy) = &self.policy {
             page.pair("policy", policy);
         }
+        if let Some(would_have) = &self.would_have {
+            page.pair("would have", would_have);
+        }
         for lacking in &self.missing {
             page.pair("missing", &format!("{}: {}", lacking.what, lacking.remedy));
         }
@@ -319,10 +324,14 @@ impl Again {
     fn show(&self, page: &mut Page) {
         page.blank();
         match (self.same_policy, self.same_ruling) {
-            (true, true) => page.good("Decided again over the session as it stood, under the same policy, with the same ruling:"),
-            (true, false) => page.bad("Decided again under the same policy, the ruling differs: what the configuration says has changed since."),
-            (false, true) => page.line("The policy has changed since; under today's the ruling would be the same:"),
-            (false, false) => page.warning("The policy has changed since; under today's the ruling would be another:"),
+            (true, true) => page.good(
+                "Decided again over the session as it stood, under the same policy, with the same ruling:",
+            ),
+            (true, false) => page.bad(
+                "Decided again under the same policy, the ruling differs; `countersign replay` says more.",
+            ),
+            (false, true) => page.line("Decided again under another policy, with the same ruling:"),
+            (false, false) => page.warning("Decided again under another policy, the ruling is another:"),
         }
         page.line(self.explanation.to_string().trim_end());
     }

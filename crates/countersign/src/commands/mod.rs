@@ -14,6 +14,7 @@ pub(crate) mod policy;
 mod question;
 pub(crate) mod quickstart;
 pub(crate) mod receipt;
+pub(crate) mod replay;
 pub(crate) mod simulate;
 pub(crate) mod up;
 pub(crate) mod wrap;
@@ -68,8 +69,9 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CommandEr
         Command::Contract(args) => contract::run(args, context).await,
         Command::Simulate(args) => simulate::run(&args, context),
         Command::Approvals(args) => approvals::run(args, context).await,
-        Command::Explain(args) => explain::run(args, context).await,
+        Command::Explain(args) => Box::pin(explain::run(args, context)).await,
         Command::Halt(args) => halt::run(args, context).await,
+        Command::Replay(args) => replay::run(args, context).await,
         Command::Receipt(args) => receipt::run(args, context).await,
         Command::Model(args) => model::run(args, context).await,
         Command::Drift(args) => drift::run(args, context).await,

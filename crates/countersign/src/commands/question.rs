@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use countersign_core::action::Action;
-use countersign_core::decide::{Memo, Question};
+use countersign_core::decide::{Memo, Question, decide};
+use countersign_core::decision::Ruling;
 use countersign_core::names::Chain;
+use countersign_core::policy::PolicySet;
 use countersign_core::session::{Change, Principal};
 use countersign_engine::delegation::carrying;
 use countersign_engine::{Engine, Submission};
@@ -54,6 +56,11 @@ pub(crate) async fn ask<T>(
         })
     });
     answered.await.map_err(unread)
+}
+
+/// What another set says to a question.
+pub(crate) fn under(question: &Question<'_>, policy: &PolicySet) -> Ruling {
+    decide(&Question { policy, memo: &Memo::default(), ..*question })
 }
 
 /// What a human or an agent did, folded from the ledger as the engine folds it.

@@ -64,6 +64,7 @@ impl TryFrom<Read> for Config {
             keys: within(&folder, &file.keys),
             policies,
             policy_changes,
+            shadow: file.shadow.iter().map(|path| within(&folder, path)).collect(),
             local: held.local,
             oddities: oddities.into_sorted(),
             tokens: held.tokens,

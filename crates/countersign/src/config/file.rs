@@ -28,6 +28,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) policy_bundle: Option<Bundle>,
     #[serde(default)]
+    pub(super) shadow: Vec<PathBuf>,
+    #[serde(default)]
     pub(super) identity: Identity,
     #[serde(default)]
     pub(super) hosts: Holders,

@@ -68,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) policies: Vec<PathBuf>,
     /// Where other policies come from while the daemon runs.
     pub(crate) policy_changes: policy::Changes,
+    /// The same of a candidate set, decided beside the set in force; empty = none.
+    pub(crate) shadow: Vec<PathBuf>,
     /// Who is behind a user id on the Unix socket.
     pub(crate) local: Vec<LocalIdentity>,
     /// The file of reviewed contracts.

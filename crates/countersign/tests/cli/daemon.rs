@@ -44,6 +44,14 @@ impl<'a> Daemon<'a> {
         })
     }
 
+    /// What `/metrics` says.
+    pub(crate) fn metrics(&self) -> String {
+        self.runtime.block_on(async {
+            let request = self.http.get(format!("{}/metrics", self.home.url)).bearer_auth(Home::token("ops"));
+            request.send().await.unwrap().text().await.unwrap()
+        })
+    }
+
     /// Proposes an action in the agent's name.
     fn propose(&self, tool: &str, arguments: Value) -> Value {
         self.post("/v1/actions", &json!({ "tool": tool, "arguments": arguments }))

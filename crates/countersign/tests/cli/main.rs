@@ -10,6 +10,7 @@ mod import;
 mod names;
 mod packs;
 mod policy;
+mod replay;
 mod restart;
 mod simulate;
 mod wild;

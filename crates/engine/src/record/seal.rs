@@ -34,6 +34,26 @@ pub struct Sealed {
     pub link: v1::Prior,
 }
 
+/// Signs a draft into its place; without what a candidate set would have done where only that leaves it no valid form.
+///
+/// # Errors
+/// As [`seal`].
+pub(crate) fn seal_fitting(
+    draft: Draft,
+    chain: &Chain,
+    place: &Place<'_>,
+    signer: &dyn Signer,
+) -> Result<Sealed, String> {
+    if draft.receipt.would_have.is_none() {
+        return seal(draft, chain, place, signer);
+    }
+    seal(draft.clone(), chain, place, signer).or_else(|_| {
+        let mut draft = draft;
+        draft.receipt.would_have = None;
+        seal(draft, chain, place, signer)
+    })
+}
+
 /// Signs a draft into its place.
 ///
 /// # Errors

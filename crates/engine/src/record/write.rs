@@ -218,11 +218,7 @@ impl Draft {
             verdict: verdict_word(ruling),
             wait_seconds: waits.then(|| u64::try_from(wait.as_seconds()).unwrap_or(0)),
         });
-        self.receipt.policy = Some(v1::Policy {
-            digest: ruling.policy.digest.to_string(),
-            id: ruling.policy.id.to_string(),
-            version: ruling.policy.version.to_string(),
-        });
+        self.receipt.policy = Some(policy_block(ruling));
         self.receipt.facts_read = ruling.facts_read.iter().map(ToString::to_string).collect();
         if !ruling.sets.is_empty() || !ruling.counted.is_empty() {
             let counted = ruling.counted.keys().map(ToString::to_string).collect();
@@ -315,6 +311,27 @@ pub struct Wait {
 pub(crate) fn edited(action: &Action, ruling: &Ruling) -> Option<Arguments> {
     let changes = ruling.decision == Decision::Allow && !ruling.edits.is_empty();
     changes.then(|| ruling.edits.apply(&action.arguments, &action.contract).ok()).flatten()
+}
+
+/// What a candidate set would have done, as a receipt says it.
+pub(crate) fn would_have(ruling: &Ruling) -> v1::WouldHave {
+    v1::WouldHave {
+        edits: ruling.edits.iter().map(|(place, edit)| edit_block(&place.dotted(), edit)).collect(),
+        enforced: false,
+        policy: policy_block(ruling),
+        reason: ruling.because.reason.to_string(),
+        rules: ruling.because.rules.iter().map(ToString::to_string).collect(),
+        step: ruling.because.step.as_str().to_owned(),
+        verdict: verdict_word(ruling),
+    }
+}
+
+fn policy_block(ruling: &Ruling) -> v1::Policy {
+    v1::Policy {
+        digest: ruling.policy.digest.to_string(),
+        id: ruling.policy.id.to_string(),
+        version: ruling.policy.version.to_string(),
+    }
 }
 
 fn action_block(action: &Action) -> v1::Action {

@@ -17,6 +17,7 @@
 //! | `principals` | budgets, high-water marks, sessions of others, windows |
 //! | `smuggling` | a third party's address on its way into an action (`R2`) |
 //! | `recovery` | a restart at every step of every life |
+//! | `replay` | recorded rulings asked again (`R3.deterministic`) |
 //! | `faults` | a failure at every append, and the table of what follows from it |
 //! | `idle` | sessions that leave memory and come back |
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic here is the report of a failure")]
@@ -34,6 +35,7 @@ mod idle;
 mod order;
 mod principals;
 mod recovery;
+mod replay;
 mod slow;
 mod smuggling;
 mod waits;

@@ -337,7 +337,7 @@ impl Drop for World {
             return;
         }
         // A ledger in memory never makes anybody wait.
-        let replayed = pin!(replayed(&*self.ledger));
+        let replayed = pin!(replayed(&self.ledger));
         let polled = replayed.poll(&mut TaskContext::from_waker(Waker::noop()));
         assert!(polled.is_ready(), "the ledger was not read to its end");
     }

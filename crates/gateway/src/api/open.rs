@@ -59,6 +59,15 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> Result<Response, Pro
         drift.get_or_create(&[("level", level)]).inc_by(count);
     }
     registry.register("drift", "Actions that lay so far from their request that it was noticed", drift);
+    let shadow = Family::<Labels, Counter<u64, AtomicU64>>::default();
+    for (says, count) in ["same", "otherwise"].into_iter().zip(api.engine.counts().shadow()) {
+        shadow.get_or_create(&[("candidate", says)]).inc_by(count);
+    }
+    registry.register(
+        "shadow",
+        "First rulings that a candidate policy was asked about too, not enforced",
+        shadow,
+    );
     let unrecorded: Counter = Counter::default();
     unrecorded.inc_by(api.engine.counts().unrecorded_refusals());
     registry.register("unrecorded_refusals", "Refusals that the ledger could not take", unrecorded);

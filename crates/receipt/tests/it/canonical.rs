@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_receipt::sign::seal;
 use countersign_receipt::v1::{
     Action, Context, Decision, Disclosures, Edit, EditOp, Enforcement, Epochs, Face, Kind, Party, Prior,
-    Receipt, Verdict,
+    Receipt, Verdict, WouldHave,
 };
 use countersign_receipt::values::{Digest, MAX_INTEGER, Plain, Time};
 use countersign_receipt::verify;
@@ -73,8 +73,10 @@ fn decision() -> impl Strategy<Value = Decision> {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    (vec(text(), 0..3), text(), text(), proptest::option::of(text()), time()).prop_map(
-        |(depends_on, id, operation, original, submitted_at)| Action {
+    let contract = proptest::option::of(digest());
+    (vec(text(), 0..3), text(), text(), proptest::option::of(text()), time(), contract).prop_map(
+        |(depends_on, id, operation, original, submitted_at, contract)| Action {
+            contract,
             depends_on,
             id,
             operation,
@@ -89,6 +91,7 @@ prop_compose! {
     fn receipt()(
         (kind, face, enforcement) in (select(Kind::ALL), select(Face::ALL), select(Enforcement::ALL)),
         (action, decision) in (proptest::option::of(action()), decision()),
+        would_have in proptest::option::of(decision()),
         heads in btree_map(text(), proptest::option::of(digest()), 0..4),
         commitments in btree_map(text().prop_map(|t| format!("/outcome/{}", t.replace('~', "~0"))), digest(), 0..4),
         (counted, set, subject) in (vec(text(), 0..3), btree_map(text(), plain(), 0..4), proptest::option::of(btree_map(text(), plain(), 0..4))),
@@ -116,6 +119,12 @@ prop_compose! {
             sequence,
             session: Some(Default::default()),
             subject,
+            would_have: would_have.map(|candidate| WouldHave {
+                edits: candidate.edits,
+                reason: candidate.reason,
+                verdict: candidate.verdict,
+                ..WouldHave::default()
+            }),
             ..Receipt::new(kind, format!("c{chain}"), format!("i{id}"), at)
         }
     }
@@ -224,4 +233,18 @@ fn a_kind_without_the_member_it_needs_cannot_be_signed() {
     }
     assert!(Receipt::new(Kind::Recovery, "", "r", Time::default()).signed_bytes().is_err());
     assert!(Receipt::new(Kind::Checkpoint, "", "r", Time::default()).signed_bytes().is_ok());
+}
+
+/// A candidate's word is never an enforced one: a receipt that says so is refused on both sides.
+#[test]
+fn what_a_candidate_would_have_done_cannot_be_said_to_be_enforced() {
+    let enforced = Some(WouldHave { enforced: true, ..WouldHave::default() });
+    let receipt =
+        Receipt { would_have: enforced, ..Receipt::new(Kind::Policy, "system", "r", Time::default()) };
+    assert!(seal(&receipt, &TestKey::new()).is_err());
+    let honest = Receipt { would_have: Some(WouldHave::default()), ..receipt };
+    let sealed = seal(&honest, &TestKey::new()).unwrap();
+    assert!(sealed.text.contains("\"would_have\":{\"enforced\":false,"), "{}", sealed.text);
+    assert!(parse(sealed.text.as_bytes()).is_ok());
+    assert!(parse(sealed.text.replace("\"enforced\":false", "\"enforced\":true").as_bytes()).is_err());
 }

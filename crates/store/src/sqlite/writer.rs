@@ -30,7 +30,7 @@ pub(super) struct Writer {
 type Standing = Arc<Mutex<Option<Epochs>>>;
 
 enum Job {
-    Append(Append),
+    Append(Box<Append>),
     Check(oneshot::Sender<Result<(), LedgerError>>),
 }
 
@@ -80,7 +80,7 @@ impl Writer {
             ));
         };
         let (answer, answered) = oneshot::channel();
-        match self.submit(Job::Append(Append { batch, sealed, answer })) {
+        match self.submit(Job::Append(Box::new(Append { batch, sealed, answer }))) {
             Ok(()) => Box::pin(async {
                 answered.await.unwrap_or_else(|_| Err(AppendError::Unavailable(GONE.to_owned())))
             }),
@@ -178,7 +178,7 @@ impl Loop {
     }
 
     /// One answer for each append, in their order.
-    fn write(&mut self, appends: &[Append]) -> Vec<Result<(), AppendError>> {
+    fn write(&mut self, appends: &[Box<Append>]) -> Vec<Result<(), AppendError>> {
         let room = self.room();
         match self.transact(appends, &room) {
             Ok(answers) => answers,
@@ -194,7 +194,7 @@ impl Loop {
 
     fn transact(
         &mut self,
-        appends: &[Append],
+        appends: &[Box<Append>],
         room: &Result<(), AppendError>,
     ) -> Result<Vec<Result<(), AppendError>>, Failure> {
         self.reopen()?;

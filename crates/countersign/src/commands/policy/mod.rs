@@ -7,6 +7,8 @@
 //! | `explain` | why an action gets its ruling |
 //! | `apply` | a set put in force by an operator |
 //! | `sign` | a set as a signed bundle |
+//! | `diff` | how one set differs from another, and what it would rule differently |
+//! | `shadow` | what recorded candidates would have done otherwise |
 //! | `schema` | the JSON Schema of policy files, for editors |
 //! | `format` | policy files in one layout |
 //! | `cases` | a session so far, an action, and what is expected: read and run |
@@ -14,10 +16,12 @@
 mod apply;
 mod cases;
 mod check;
+mod diff;
 mod explain;
 mod format;
 mod schema;
 mod sign;
+mod shadow;
 mod test;
 
 use self::cases::default_named;
@@ -40,6 +44,10 @@ pub(crate) enum Args {
     Apply(apply::Args),
     /// Sign a set as a bundle that daemons fetch
     Sign(sign::Args),
+    /// Say how a set differs from another, and which actions it would rule differently
+    Diff(diff::Args),
+    /// Say what candidates decided beside the set in force would have done otherwise
+    Shadow(shadow::Args),
     /// Print the JSON Schema of policy files, for editors
     Schema,
     /// Put policy files into one layout; comments stay
@@ -59,6 +67,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CommandEr
         Args::Explain(args) => explain::run(args, context).await,
         Args::Apply(args) => apply::run(args, context).await,
         Args::Sign(args) => sign::run(&args, context),
+        Args::Diff(args) => Box::pin(diff::run(args, context)).await,
+        Args::Shadow(args) => shadow::run(args, context).await,
         Args::Schema => schema::run(context),
         Args::Fmt(args) => format::run(&args, context),
     }

@@ -21,7 +21,7 @@ use crate::error::{CommandError, Exit};
 pub(crate) use verify::verify_ledger;
 
 pub(crate) use export::to_file;
-pub(crate) use words::story;
+pub(crate) use words::{story, would_have};
 
 /// How many receipts are read at once.
 const PAGE: usize = 500;
@@ -105,7 +105,7 @@ pub(crate) async fn each(
 }
 
 /// The chain of a session.
-fn session(id: &str) -> Chain {
+pub(crate) fn session(id: &str) -> Chain {
     Chain::Session(SessionId::new(id))
 }
 

@@ -194,6 +194,9 @@ fn decision(page: &mut Page, receipt: &Receipt) {
     if let Some(policy) = &receipt.policy {
         page.pair("policy", &format!("{} version {}, {}", policy.id, policy.version, policy.digest));
     }
+    if let Some(would_have) = words::would_have(receipt) {
+        page.pair("would have", &would_have);
+    }
     if !receipt.facts_read.is_empty() {
         page.pair("facts read", &receipt.facts_read.join(", "));
     }

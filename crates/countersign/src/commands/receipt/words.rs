@@ -180,3 +180,14 @@ pub(super) const fn belief(enforcement: Enforcement) -> &'static str {
         Enforcement::None => "none: nothing was enforced",
     }
 }
+
+/// What a candidate set would have done, plainly not enforced.
+pub(crate) fn would_have(receipt: &Receipt) -> Option<String> {
+    let candidate = receipt.would_have.as_ref()?;
+    let by = if candidate.rules.is_empty() { candidate.step.clone() } else { candidate.rules.join(", ") };
+    let policy = &candidate.policy;
+    Some(format!(
+        "{} by {by}: {} (not enforced: the candidate {} version {}, {})",
+        candidate.verdict, candidate.reason, policy.id, policy.version, policy.digest
+    ))
+}

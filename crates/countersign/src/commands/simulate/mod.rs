@@ -23,12 +23,13 @@ mod traces;
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use countersign_core::policy::Fault;
+use countersign_core::decision::Ruling;
+use countersign_core::policy::{Fault, PolicySet};
 
 use super::Context;
 use crate::error::{CommandError, Exit};
@@ -91,6 +92,41 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> 
     summary.took(began.elapsed());
     context.output.show(&summary)?;
     Ok(Exit::Ok)
+}
+
+/// Sessions in a file, and the tools that are called in them.
+pub(crate) struct Sessions<'a> {
+    /// As `--traces` takes them.
+    pub(crate) traces: &'a Path,
+    /// As `--tools` takes them.
+    pub(crate) tools: &'a Path,
+    /// Reviewed contracts.
+    pub(crate) contracts: Option<&'a Path>,
+    /// Whether the user's request is told.
+    pub(crate) request: bool,
+}
+
+/// Asks two sets about every call of recorded sessions, each session being lived under the first: the tool, the place of
+/// the call, and what both say.
+///
+/// # Errors
+/// A file cannot be read or used, or something was not recorded.
+pub(crate) async fn beside(
+    sessions: &Sessions<'_>,
+    (old, new): (PolicySet, Arc<PolicySet>),
+    mut each: impl FnMut(&str, String, &Ruling, &Ruling),
+) -> Result<(), CommandError> {
+    let tools = Tools::read(sessions.tools, tools::reviewed(sessions.contracts)?)?;
+    let mut replay = Replay::new(old, tools, sessions.request)?;
+    replay.beside = Some(new);
+    for line in Lines::open(sessions.traces)? {
+        let replayed = replay.line(&line?).await?;
+        for (number, call) in replayed.calls.iter().enumerate() {
+            let Some((old, new)) = &call.both else { continue };
+            each(&call.tool, format!("{}, call {number}", replayed.trace_id), old, new);
+        }
+    }
+    Ok(())
 }
 
 fn repeated(args: &Args, replayed: &Replayed) -> CommandError {

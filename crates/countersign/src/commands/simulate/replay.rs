@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_core::action::Contract;
-use countersign_core::decide::Environment;
+use countersign_core::decide::{Environment, Question, decide as rule};
+use countersign_core::decision::Ruling;
 use countersign_core::drift;
 use countersign_core::identity::{Identity, Party};
 use countersign_core::lifecycle::Limits;
@@ -25,6 +26,7 @@ use countersign_store::{Memory, SigningKey};
 use super::timing;
 use super::tools::{Tools, UPSTREAM, tool};
 use super::traces::{Call, Line, Trace};
+use crate::commands::question;
 use crate::error::CommandError;
 
 /// When every session begins: 2026-01-01T00:00:00Z.
@@ -45,6 +47,8 @@ pub(super) struct Replay {
     pub(super) tools: Arc<Tools>,
     /// Whether the user's request is told.
     pub(super) request: bool,
+    /// A set that is asked beside the one in force; it decides nothing.
+    pub(super) beside: Option<Arc<PolicySet>>,
     listing: Arc<str>,
     labels: BTreeSet<Arc<str>>,
     signer: Arc<SigningKey>,
@@ -77,6 +81,8 @@ pub(super) struct Ruled {
     pub(super) decide: Duration,
     /// From the submission to its answer: decided, signed, appended.
     pub(super) submit: Duration,
+    /// What the set in force and the one beside it say to the same question, where there is one beside it.
+    pub(super) both: Option<(Ruling, Ruling)>,
 }
 
 impl Replay {
@@ -108,7 +114,7 @@ impl Replay {
         };
         let listing = tools.listing(&policy);
         let labels = upstream.output_labels();
-        Ok(Self { policy, tools, request, listing, labels, signer: Arc::new(signer), settings })
+        Ok(Self { policy, tools, request, beside: None, listing, labels, signer: Arc::new(signer), settings })
     }
 
     /// Replays the session that a line holds.
@@ -229,6 +235,7 @@ impl<'a> Live<'a> {
             depends_on: Vec::new(),
         };
         let decide = timing::decide(&self.engine, &submission).await?;
+        let both = self.both(&submission).await?;
         let began = Instant::now();
         let proceeding = self.engine.submit(submission).await;
         let submit = began.elapsed();
@@ -246,7 +253,14 @@ impl<'a> Live<'a> {
         }
         let Decision { verdict, rules, reason, step, .. } = ruling;
         let reason = self.by_number(reason);
-        Ok(Ruled { tool: call.tool.clone(), verdict, rules, reason, step, decide, submit })
+        Ok(Ruled { tool: call.tool.clone(), verdict, rules, reason, step, decide, submit, both })
+    }
+
+    /// What both sets say.
+    async fn both(&self, submission: &Submission) -> Result<Option<(Ruling, Ruling)>, CommandError> {
+        let Some(beside) = &self.replay.beside else { return Ok(None) };
+        let ask = |q: &Question<'_>| (rule(q), question::under(q, beside));
+        question::ask(&self.engine, submission, ask).await.map(Some)
     }
 
     /// A reason with actions named by their calls: ids are of one run only.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use countersign_core::action::Contract;
 use countersign_core::decide::Environment;
 use countersign_core::decide::explain::{Explanation, explain};
-use countersign_core::decision::{Decision, Match};
+use countersign_core::decision::{Decision, Match, Ruling};
 use countersign_core::drift;
 use countersign_core::identity::Identity;
 use countersign_core::lifecycle::Limits;
@@ -46,6 +46,7 @@ pub(in crate::commands::policy) struct Bench {
     signer: Arc<SigningKey>,
     loaded: BTreeMap<(Vec<PathBuf>, Option<&'static str>), Arc<PolicySet>>,
     values: bool,
+    beside: Option<Arc<PolicySet>>,
 }
 
 /// What became of a case.
@@ -54,6 +55,10 @@ pub(in crate::commands::policy) struct Played {
     pub(in crate::commands::policy) differences: Differences,
     /// Why the action got its ruling.
     pub(in crate::commands::policy) explanation: Explanation,
+    /// The tool that the action calls.
+    pub(in crate::commands::policy) tool: String,
+    /// What the set beside the one in force says to the same question, where there is one.
+    pub(in crate::commands::policy) beside: Option<Ruling>,
     /// Rules that held at some moment of the session.
     pub(in crate::commands::policy) held: BTreeSet<RuleId>,
 }
@@ -66,7 +71,13 @@ impl Bench {
     pub(in crate::commands::policy) fn new(values: bool) -> Result<Self, CommandError> {
         let signer = SigningKey::generate()
             .map_err(|error| CommandError::store("no key can be made to sign with").cause(&error))?;
-        Ok(Self { signer: Arc::new(signer), loaded: BTreeMap::new(), values })
+        Ok(Self { signer: Arc::new(signer), loaded: BTreeMap::new(), values, beside: None })
+    }
+
+    /// The same, with a set that is asked beside the one in force; it decides nothing.
+    #[must_use]
+    pub(in crate::commands::policy) fn beside(self, set: Arc<PolicySet>) -> Self {
+        Self { beside: Some(set), ..self }
     }
 
     /// The set that the cases of a file are decided under.
@@ -101,6 +112,7 @@ impl Bench {
         policy: &PolicySet,
         file: &Path,
     ) -> Result<Played, CommandError> {
+        let tool = case.action.tool.to_string();
         let clock = Arc::new(Steps(AtomicI64::new(BEGINNING.0)));
         let parts = Parts {
             ledger: Arc::new(Memory::new()),
@@ -113,17 +125,19 @@ impl Bench {
         let (engine, _) = Engine::start(parts)
             .await
             .map_err(|failure| CommandError::bug("the engine does not start").cause(&failure))?;
-        let mut live = Live::open(engine, clock, case, self.values).await?;
+        let mut live = Live::open(engine, clock, case, self).await?;
         for (line, step) in &case.session.before {
             if let Some(differences) = live.step(*line, step, file).await? {
-                let (explanation, held) = live.last(case).await?;
-                return Ok(Played { differences, explanation, held });
+                let (ruled, _) = live.submit(&case.action).await?;
+                let Ruled { explanation, beside, .. } = ruled;
+                return Ok(Played { differences, explanation, tool, beside, held: live.held });
             }
         }
         live.advance(STEP).await;
         let (ruled, _) = live.submit(&case.action).await?;
         let differences = case.expect.differences(&ruled.decision, &ruled.effects);
-        Ok(Played { differences, explanation: ruled.explanation, held: live.held })
+        let Ruled { explanation, beside, .. } = ruled;
+        Ok(Played { differences, explanation, tool, beside, held: live.held })
     }
 }
 
@@ -183,12 +197,14 @@ struct Live {
     session: SessionId,
     held: BTreeSet<RuleId>,
     values: bool,
+    beside: Option<Arc<PolicySet>>,
 }
 
 /// What was ruled on a call.
 struct Ruled {
     decision: v1::Decision,
     explanation: Explanation,
+    beside: Option<Ruling>,
     effects: Effects,
 }
 
@@ -198,7 +214,7 @@ impl Live {
         engine: Engine,
         clock: Arc<Steps>,
         case: &Case,
-        values: bool,
+        bench: &Bench,
     ) -> Result<Self, CommandError> {
         let Session { request, intent, inherits, labels, .. } = &case.session;
         let identity = Identity { validated_at: engine.now(), ..case.identity.clone() };
@@ -220,7 +236,15 @@ impl Live {
         let opened = engine.open_session(opening).await;
         let session = opened.map_err(|refusal| unrecorded(&refusal.reason))?.id;
         let caller = Caller { identity, face: Face::Mcp, enforcement: Enforcement::Enforced };
-        Ok(Self { engine, clock, caller, session, held: BTreeSet::new(), values })
+        Ok(Self {
+            engine,
+            clock,
+            caller,
+            session,
+            held: BTreeSet::new(),
+            values: bench.values,
+            beside: bench.beside.clone(),
+        })
     }
 
     async fn advance(&self, time: Span) {
@@ -287,8 +311,11 @@ impl Live {
             contract: Arc::clone(&call.contract),
             depends_on: Vec::new(),
         };
-        let values = self.values;
-        let explanation = question::ask(&self.engine, &submission, |q| explain(q, values)).await?;
+        let (values, beside) = (self.values, self.beside.as_deref());
+        let both = question::ask(&self.engine, &submission, |q| {
+            (explain(q, values), beside.map(|set| question::under(q, set)))
+        });
+        let (explanation, beside) = both.await?;
         let holding =
             explanation.rules.iter().chain(&explanation.after_edits).filter(|rule| rule.value == Match::Yes);
         self.held.extend(holding.map(|rule| rule.rule.clone()));
@@ -304,7 +331,7 @@ impl Live {
                 _ => return Err(unrecorded(&refusal.reason)),
             },
         };
-        Ok((Ruled { decision, explanation, effects: Effects { arguments, sets } }, proceeding))
+        Ok((Ruled { decision, explanation, beside, effects: Effects { arguments, sets } }, proceeding))
     }
 
     /// Somebody of every group says yes.
@@ -346,12 +373,6 @@ impl Live {
             receipt.decision.filter(|_| ruling)
         });
         found.ok_or_else(|| CommandError::bug(format!("no receipt says how {id} was ruled on")))
-    }
-
-    /// Why the action itself would get its ruling, after a session that did not go as the case says.
-    async fn last(mut self, case: &Case) -> Result<(Explanation, BTreeSet<RuleId>), CommandError> {
-        let (ruled, _) = self.submit(&case.action).await?;
-        Ok((ruled.explanation, self.held))
     }
 }
 

@@ -88,7 +88,7 @@ impl Watch {
         let reference = set.reference().clone();
         match self.engine.activate(set, By::even_looser(BY)).await {
             Ok(done) => {
-                for loosens in done.iter().flat_map(|done| &done.changes.loosens) {
+                for loosens in done.iter().flat_map(|done| &done.loosens) {
                     tracing::warn!("the policies on disk are looser than the ones before them: {loosens}");
                 }
                 self.health.well(NAME);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_core::names::{Chain, SessionId};
-use countersign_core::policy::{Changes, Loosening, PolicySet, Source};
+use countersign_core::policy::{Difference, Loosening, PolicySet, Source};
 use countersign_receipt::values::Plain;
 
 use crate::commit::{Failure, to_its_end};
@@ -44,7 +44,9 @@ pub struct Activated {
     /// Its receipt.
     pub receipt: ReceiptRef,
     /// What it says otherwise than the one before it.
-    pub changes: Changes,
+    pub difference: Difference,
+    /// What of that may let through what the one before it held.
+    pub loosens: Vec<Loosening>,
 }
 
 /// Why the old set stays in force.
@@ -75,15 +77,16 @@ impl Engine {
         if before.policy.reference().digest == set.reference().digest {
             return Ok(None);
         }
-        let changes = set.changes_from(&before.policy);
-        if !by.looser && !changes.loosens.is_empty() {
-            return Err(NotActivated::Looser(changes.loosens));
+        let difference = Difference::between(&before.policy, &set);
+        let loosens = set.looser_than(&before.policy);
+        if !by.looser && !loosens.is_empty() {
+            return Err(NotActivated::Looser(loosens));
         }
         let mut subject = subject(&set, &by.name);
         if let Some(serial) = by.serial.and_then(|serial| i64::try_from(serial).ok()) {
             subject.insert("serial".to_owned(), Plain::from(serial));
         }
-        note(&mut subject, &changes);
+        note(&mut subject, &loosens);
         let (receipt, epochs) = self.append_set(&set, subject).await?;
         let environment = Arc::clone(&before.environment);
         self.0.governing.store(Arc::new(Governing { policy: Arc::new(set), environment, epochs }));
@@ -94,7 +97,7 @@ impl Engine {
         for session in sessions {
             self.reconsider_soon(&session);
         }
-        Ok(Some(Activated { receipt, changes }))
+        Ok(Some(Activated { receipt, difference, loosens }))
     }
 }
 
@@ -124,10 +127,10 @@ pub async fn last(ledger: &dyn Ledger) -> Result<Option<Last>, LedgerError> {
     Ok(Some(Last { set, serial }))
 }
 
-/// Lets a receipt say what of the changes loosens.
-pub(crate) fn note(subject: &mut BTreeMap<String, Plain>, changes: &Changes) {
-    if !changes.loosens.is_empty() {
-        subject.insert("loosens".to_owned(), Plain::List(told(&changes.loosens)));
+/// Lets a receipt say what loosens.
+pub(crate) fn note(subject: &mut BTreeMap<String, Plain>, loosens: &[Loosening]) {
+    if !loosens.is_empty() {
+        subject.insert("loosens".to_owned(), Plain::List(told(loosens)));
     }
 }
 

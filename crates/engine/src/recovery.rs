@@ -48,7 +48,7 @@ impl Engine {
             let mut subject = policies::subject(&parts.policy, "start");
             // What cannot be read any more cannot be compared with.
             if let Ok(Some(before)) = policies::last(ledger).await {
-                policies::note(&mut subject, &parts.policy.changes_from(&before.set));
+                policies::note(&mut subject, &parts.policy.looser_than(&before.set));
             }
             let governing = (&parts.policy, &terms);
             (_, epochs) = kept::append_set(ledger, signer, parts.clock.now(), governing, subject).await?;

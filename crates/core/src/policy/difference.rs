@@ -6,9 +6,9 @@ use std::fmt::Debug;
 use serde::Serialize;
 
 use super::risk::RiskLimit;
-use super::rule::{Rule, RuleAction};
+use super::rule::Rule;
 use super::set::PolicySet;
-use crate::decision::{Decision, PolicyRef};
+use crate::decision::PolicyRef;
 
 /// What a set has that another has not. Where a rule stands, in which file and in which order, is no difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -44,7 +44,8 @@ impl Difference {
         let (before, after) = (ids(old), ids(new));
         let only = |a: &BTreeSet<_>, b: &BTreeSet<_>| a.difference(b).map(ToString::to_string).collect();
         let both = before.intersection(&after);
-        let defaults = (word(&old.default_decision()), word(&new.default_decision()));
+        let word = |set: &PolicySet| set.default_decision().verdict().as_str();
+        let defaults = (word(old), word(new));
         Self {
             default: (defaults.0 != defaults.1).then_some(defaults),
             added: only(&after, &before),
@@ -61,24 +62,8 @@ impl Difference {
     }
 }
 
-const fn word(default: &Decision) -> &'static str {
-    match default {
-        Decision::Allow => "ALLOW",
-        Decision::Deny => "DENY",
-        Decision::StepUp(_) => "STEP_UP",
-        Decision::Defer(_) => "DEFER",
-    }
-}
-
-const fn action(rule: &Rule) -> &'static str {
-    match &rule.action {
-        None => "none",
-        Some(RuleAction::Allow) => "ALLOW",
-        Some(RuleAction::Deny) => "DENY",
-        Some(RuleAction::Modify(_)) => "MODIFY",
-        Some(RuleAction::StepUp(_)) => "STEP_UP",
-        Some(RuleAction::Defer) => "DEFER",
-    }
+fn action(rule: &Rule) -> &'static str {
+    rule.action.as_ref().map_or("none", |action| action.verdict().as_str())
 }
 
 fn changed(old: &Rule, new: &Rule) -> Option<Changed> {
@@ -125,14 +110,19 @@ fn other(old: &PolicySet, new: &PolicySet) -> Vec<&'static str> {
 }
 
 /// The limits without the digest of the set that they stand in.
-fn limits(set: &PolicySet) -> Vec<RiskLimit> {
+pub(super) fn limits(set: &PolicySet) -> Vec<RiskLimit> {
     let bare = |limit: &RiskLimit| RiskLimit { policy: PolicyRef::default(), ..limit.clone() };
     set.risk_limits().iter().map(bare).collect()
 }
 
 /// Whether two things are written out differently: patterns and expressions are compared by what they say.
 fn differs<T: Debug>(old: &T, new: &T) -> bool {
-    format!("{old:?}") != format!("{new:?}")
+    written(old) != written(new)
+}
+
+/// What something says, written out.
+pub(super) fn written<T: Debug>(thing: &T) -> String {
+    format!("{thing:?}")
 }
 
 #[cfg(test)]

@@ -25,6 +25,18 @@ pub struct Labelling {
     pub(super) patterns: Vec<Patterns>,
 }
 
+impl Labelling {
+    /// Everything that it says, one by one, written out.
+    pub(super) fn pieces(&self) -> Vec<String> {
+        let each = |file: &Patterns| {
+            let pieces = file.all.patterns().iter().zip(&file.says);
+            pieces.map(|piece| format!("{piece:?}")).collect::<Vec<_>>()
+        };
+        let sources = self.sources.iter().map(|source| format!("{source:?}"));
+        sources.chain(self.patterns.iter().flat_map(each)).collect()
+    }
+}
+
 /// What comes from some tools, or stands in a field of it.
 #[derive(Clone, Debug)]
 pub(super) struct SourceLabels {

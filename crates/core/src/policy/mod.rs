@@ -10,12 +10,12 @@
 //! `labelling` is what a policy says about data by source and pattern; the engine applies it before it records.
 //!
 //! What no single file shows is told of the set: `conflicts` names rules that contradict each other where they
-//! meet, `ambiguous` names that several tools bear, `changes` what differs between one set and the next.
+//! meet, `ambiguous` names that several tools bear; `difference` says how one set differs from another, `loosening` what makes
+//! it looser.
 
 mod ambiguous;
 pub mod arguments;
 mod asked;
-pub mod changes;
 pub mod condition;
 mod conflicts;
 mod difference;
@@ -27,6 +27,7 @@ mod index;
 pub mod intent;
 pub mod labelling;
 pub mod layout;
+mod loosening;
 pub mod matching;
 mod operation;
 pub mod predicate;
@@ -42,13 +43,13 @@ pub(crate) mod yaml;
 pub use ambiguous::{Ambiguity, Known};
 pub use arguments::{ArgumentCheck, ArgumentFault};
 pub use asked::{Asked, Found};
-pub use changes::{Changes, Loosening};
 pub use condition::{Condition, Constraint};
 pub use conflicts::{Conflict, Side};
 pub use difference::{Changed, Difference};
 pub use expression::{Expression, ExpressionFault};
 pub use intent::{Boundary, ReValidation};
 pub use labelling::{Declared, Labelling};
+pub use loosening::Loosening;
 pub use predicate::{Predicate, Sought, Test};
 pub use risk::{RiskAction, RiskLimit};
 pub use rule::{Classification, Rule, RuleAction, ToolPattern, Waiting};

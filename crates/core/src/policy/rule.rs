@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::condition::Condition;
 use super::predicate::Predicate;
-use crate::decision::{Approvers, Escalation, OnTimeout, PolicyRef, RiskLevel};
+use crate::decision::{Approvers, Escalation, OnTimeout, PolicyRef, RiskLevel, Verdict};
 use crate::edits::Edits;
 use crate::names::RuleId;
 use crate::time::Span;
@@ -63,6 +63,18 @@ pub enum RuleAction {
 }
 
 impl RuleAction {
+    /// The specification's word for it.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Allow => Verdict::Allow,
+            Self::Deny => Verdict::Deny,
+            Self::Modify(_) => Verdict::Modify,
+            Self::StepUp(_) => Verdict::StepUp,
+            Self::Defer => Verdict::Defer,
+        }
+    }
+
     /// Whether it only ever makes things stricter: then a list matches when any element does. ALLOW is the
     /// other way round: it holds only when every element does.
     #[must_use]

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::arguments::ArgumentCheck;
-use super::changes::Writings;
 use super::fault::{Fault, Faults, Place, shown};
 use super::index::Index;
 use super::intent::{Boundary, ReValidation};
@@ -39,7 +38,6 @@ pub struct PolicySet {
     boundaries: Vec<Boundary>,
     re_validations: Vec<ReValidation>,
     warnings: Vec<Fault>,
-    writings: Writings,
     files: Vec<(Arc<str>, PolicyRef)>,
     source: Arc<Source>,
 }
@@ -52,8 +50,6 @@ pub(super) struct Written {
     pub(super) at: Place,
     /// Names of tools and operations.
     pub(super) names: Vec<(String, Place)>,
-    /// What the rule says, as a digest.
-    pub(super) says: Arc<str>,
 }
 
 impl PolicySet {
@@ -230,11 +226,6 @@ impl PolicySet {
         &self.warnings
     }
 
-    /// What the files write beside rules.
-    pub(super) const fn writings(&self) -> &Writings {
-        &self.writings
-    }
-
     /// Every rule with where it is written, in the order of [`Self::rules`].
     pub(super) fn located(&self) -> impl Iterator<Item = (&Rule, &Written)> {
         self.rules.iter().zip(&self.written)
@@ -255,9 +246,8 @@ impl PolicySet {
         let mut labelling = Labelling::default();
         let (mut boundaries, mut re_validations, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         let mut counters: Vec<CounterDefinition> = Vec::new();
-        let (mut argument_checks, mut writings) = (Vec::new(), Writings::default());
+        let mut argument_checks = Vec::new();
         for mut file in read {
-            writings.append(file.writings);
             boundaries.append(&mut file.boundaries);
             re_validations.extend(file.re_validation.take());
             counters.append(&mut file.counters);
@@ -269,10 +259,10 @@ impl PolicySet {
                 limit.policy.digest = Arc::clone(&digest);
                 limit
             }));
-            for Located { mut rule, at, names, says } in file.rules {
+            for Located { mut rule, at, names } in file.rules {
                 rule.policy.digest = Arc::clone(&digest);
                 rules.push(rule);
-                written.push(Written { file: Arc::clone(&file.name), at, names, says });
+                written.push(Written { file: Arc::clone(&file.name), at, names });
             }
         }
         risk::sort(&mut risk_limits);
@@ -293,7 +283,6 @@ impl PolicySet {
             boundaries,
             re_validations,
             warnings,
-            writings,
             files: names,
             source: Arc::default(),
         }

@@ -6,13 +6,13 @@
     reason = "a panic here is the report of a failure"
 )]
 
-mod changes;
 mod classification;
 mod conflicts;
 mod faults;
 mod fragments;
 mod language;
 mod lists;
+mod loosening;
 mod matching;
 mod properties;
 mod sets;

@@ -70,6 +70,42 @@ impl<'a> Daemon<'a> {
         })
     }
 
+    /// Reads in the name of whoever has this token.
+    pub(crate) fn get_as(&self, who: &str, path: &str) -> Value {
+        self.runtime.block_on(async {
+            let request = self.http.get(format!("{}{path}", self.home.url)).bearer_auth(Home::token(who));
+            request.send().await.unwrap().json().await.unwrap()
+        })
+    }
+
+    /// Posts all of them, so many at a time, again and again until `enough`.
+    pub(crate) fn post_all(
+        &self,
+        who: &str,
+        path: &str,
+        bodies: &[Value],
+        at_once: usize,
+        enough: impl Fn() -> bool,
+    ) -> Vec<Value> {
+        let mut answers = Vec::new();
+        self.runtime.block_on(async {
+            while answers.len() < bodies.len() || !enough() {
+                for some in bodies.chunks(at_once) {
+                    let mut callers = tokio::task::JoinSet::new();
+                    for body in some {
+                        let request = self.http.post(format!("{}{path}", self.home.url));
+                        let request = request.bearer_auth(Home::token(who)).json(body);
+                        callers.spawn(
+                            async move { request.send().await.unwrap().json::<Value>().await.unwrap() },
+                        );
+                    }
+                    answers.extend(callers.join_all().await);
+                }
+            }
+        });
+        answers
+    }
+
     /// The result of a tool call over MCP, in the session that a host opened, by a client that lists nothing.
     pub(crate) fn call_in(&self, session: &str, tool: &str, arguments: &Value) -> Value {
         let params = json!({ "name": tool, "arguments": arguments });

@@ -6,8 +6,9 @@ use countersign_core::decide::Halt;
 use countersign_core::decision::{Step, Verdict};
 use countersign_core::session::Status;
 use countersign_engine::Mediator as _;
-use countersign_engine::policies::By;
+use countersign_engine::policies::{By, NotActivated, last};
 use countersign_engine::ports::{Epoch, Epochs, Ledger as _};
+use countersign_receipt::values::Plain;
 use countersign_store::Verdict as Fault;
 use countersign_testkit::builders::policy;
 
@@ -120,6 +121,26 @@ async fn r3_reload_another_policy_holds_from_the_moment_it_is_on_record() {
     world.restart().await;
     assert_eq!(world.ledger.epochs().await.unwrap(), Epochs { policy: before.policy + 1, ..before });
     refused(world.submit(&session, "new.tool", "{}").await);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn r3_reload_a_looser_set_comes_into_force_only_where_somebody_says_so_and_its_receipt_tells_it() {
+    let world = World::new().await;
+    let epochs = world.ledger.epochs().await.unwrap();
+    let refused = world.engine.activate(policy(OPEN), By::unless_looser("ops")).await.unwrap_err();
+    let NotActivated::Looser(loosens) = refused else { panic!("{refused}") };
+    assert!(!loosens.is_empty());
+    assert_eq!(world.ledger.epochs().await.unwrap(), epochs, "nothing is on record");
+    let by = By { serial: Some(7), ..By::even_looser("ops") };
+    let done = world.engine.activate(policy(OPEN), by).await.unwrap().unwrap();
+    assert_eq!(done.loosens, loosens);
+    let stored = world.receipts().await.into_iter().find(|r| *r.digest == *done.receipt.digest).unwrap();
+    let subject = receipt(&stored).subject.unwrap();
+    let told = loosens.iter().map(ToString::to_string).collect();
+    assert_eq!(subject["loosens"], Plain::List(told));
+    let last = last(&*world.ledger).await.unwrap().unwrap();
+    assert_eq!((last.set.reference(), last.serial), (policy(OPEN).reference(), Some(7)));
     world.audit().await;
 }
 

@@ -10,6 +10,7 @@ use countersign_core::lifecycle::Limits;
 use countersign_core::names::{Chain, SessionId};
 use countersign_core::policy::PolicySet;
 use countersign_engine::kept::Terms;
+use countersign_engine::policies::By;
 use countersign_engine::ports::{
     Appending, Batch, Epochs, Head, Ledger, LedgerError, OpenAction, Query, Stored,
 };
@@ -119,7 +120,7 @@ fn all_same(answers: &[(Verdict, Answer)]) -> bool {
 #[tokio::test]
 async fn r3_deterministic_what_governed_then_is_found_whatever_governs_now() {
     let mut world = a_day().await;
-    world.engine.activate(policy(&POLICY.replace("gt: 10", "gt: 20")), "ops").await.unwrap();
+    world.engine.activate(policy(&POLICY.replace("gt: 10", "gt: 20")), By::even_looser("ops")).await.unwrap();
     world.engine.halt(countersign_core::decide::Halt::All, "go on", "ops", true).await.unwrap();
     let session = world.open().await;
     world.does(&session, "db.query", r#"{"limit":15}"#, &[]).await;

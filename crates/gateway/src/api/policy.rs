@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use countersign_core::decision::PolicyRef;
-use countersign_core::policy::{Changes, Fault, Loosening, PolicySet};
+use countersign_core::policy::{Difference, Fault, Loosening, PolicySet};
 use countersign_engine::policies::{By, NotActivated};
 use http::StatusCode;
 
@@ -45,8 +45,9 @@ pub(super) async fn apply(
         .map_err(|faults| faulty(&faults))?;
     let (policy, rules) = (PolicyView::from(set.reference()), set.rules().len());
     if check {
-        let changes = set.changes_from(&api.engine.governing().policy);
-        return Ok(Json(applied(policy, rules, None, &changes)));
+        let before = &api.engine.governing().policy;
+        let (difference, loosens) = (Difference::between(before, &set), set.looser_than(before));
+        return Ok(Json(applied(policy, rules, None, (difference, &loosens))));
     }
     if !api.settings.policy_by_operators {
         return Err(Problem::conflict(
@@ -58,8 +59,11 @@ pub(super) async fn apply(
     let engine = api.engine.clone();
     let activated = finish(async move { engine.activate(set, by).await }).await?;
     match activated {
-        Ok(Some(done)) => Ok(Json(applied(policy, rules, Some((&done.receipt).into()), &done.changes))),
-        Ok(None) => Ok(Json(applied(policy, rules, None, &Changes::default()))),
+        Ok(Some(done)) => {
+            let receipt = Some((&done.receipt).into());
+            Ok(Json(applied(policy, rules, receipt, (done.difference, &done.loosens))))
+        }
+        Ok(None) => Ok(Json(applied(policy, rules, None, (Difference::default(), &[])))),
         Err(NotActivated::Looser(loosens)) => Err(too_loose(&loosens)),
         Err(NotActivated::Failed(failure)) => Err(failure.into()),
     }
@@ -69,18 +73,23 @@ fn applied(
     policy: PolicyView,
     rules: usize,
     receipt: Option<super::wire::ReceiptName>,
-    changes: &Changes,
+    (difference, loosens): (Difference, &[Loosening]),
 ) -> AppliedPolicy {
-    let ids = |ids: &[countersign_core::names::RuleId]| ids.iter().map(ToString::to_string).collect();
     AppliedPolicy {
         policy,
         rules,
         receipt,
-        added: ids(&changes.added),
-        removed: ids(&changes.removed),
-        changed: ids(&changes.changed),
-        sections: changes.sections.iter().map(ToString::to_string).collect(),
-        loosens: changes.loosens.iter().map(ToString::to_string).collect(),
+        added: difference.added,
+        removed: difference.removed,
+        changed: difference.changed.into_iter().map(|one| one.rule).collect(),
+        sections: difference
+            .default
+            .map(|_| "default")
+            .into_iter()
+            .chain(difference.other)
+            .map(str::to_owned)
+            .collect(),
+        loosens: loosens.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -22,7 +22,6 @@ use self::fields::{Field, Fields};
 use self::operators::domains;
 pub(super) use self::rules::{Located, RULE_ORDER};
 use super::arguments::ArgumentCheck;
-use super::changes::Writings;
 pub use super::fault::Fault;
 use super::fault::{Faults, Place};
 use super::intent::{Boundary, ReValidation};
@@ -72,8 +71,6 @@ pub struct File {
     pub(super) argument_checks: Vec<ArgumentCheck>,
     /// What is no error and may still not be meant.
     pub(super) warnings: Vec<Fault>,
-    /// What it writes beside rules.
-    pub(super) writings: Writings,
     /// Where each rule's id is written, those of faulty rules included.
     pub(super) ids: Vec<(RuleId, Place)>,
 }
@@ -175,7 +172,6 @@ fn top(root: &Node, bytes: &[u8], faults: &mut Faults) -> Option<File> {
         rules,
         ids,
         warnings,
-        writings: Writings::of(root),
     })
 }
 

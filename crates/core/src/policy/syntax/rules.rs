@@ -13,7 +13,6 @@ use super::operators::basis_points;
 use crate::decision::{Approvers, Escalation, OnTimeout, PolicyRef, RiskLevel};
 use crate::facts::{Block, Fact, NoSuchFact, is_computed};
 use crate::names::{ApproverGroup, RuleId};
-use crate::policy::changes::rule_digest;
 use crate::policy::condition::Condition;
 use crate::policy::expression::Expression;
 use crate::policy::fault::{Faults, Place, shown};
@@ -31,8 +30,6 @@ pub(in crate::policy) struct Located {
     pub(in crate::policy) at: Place,
     /// Of each name of a tool or operation.
     pub(in crate::policy) names: Vec<(String, Place)>,
-    /// What it says, as a digest.
-    pub(in crate::policy) says: Arc<str>,
 }
 
 /// What a rule may say.
@@ -187,7 +184,7 @@ pub(super) fn read(
         wait,
         sets,
     };
-    Some(Located { rule, at, names, says: rule_digest(node) })
+    Some(Located { rule, at, names })
 }
 
 fn id(

@@ -20,8 +20,8 @@ mod diff;
 mod explain;
 mod format;
 mod schema;
-mod sign;
 mod shadow;
+mod sign;
 mod test;
 
 use self::cases::default_named;

@@ -1,6 +1,6 @@
-//! R3.reload: what differs between two sets, and what of it loosens.
+//! R3.reload: what makes a set looser than the one before it.
 
-use countersign_core::policy::{Changes, PolicySet};
+use countersign_core::policy::PolicySet;
 
 const BEFORE: &str = r#"
 version: 1
@@ -8,6 +8,10 @@ default: DENY
 internal_domains: [example.com, corp.example]
 unclassified: CONFIDENTIAL
 compositional_risk: {threshold: 8000, action: DENY}
+classification:
+  patterns:
+    - {pattern: 'X[0-9]{4}', labels: [internal-id]}
+    - {pattern: 'Y[0-9]{4}', labels: [order-id]}
 tools:
   "*": {arguments: declared}
   pay.send: {arguments: {type: object, required: [to]}}
@@ -22,38 +26,27 @@ fn set(text: &str) -> PolicySet {
     PolicySet::assemble(vec![("p.yaml".to_owned(), text.into())]).unwrap()
 }
 
-fn to(later: &str) -> Changes {
-    set(later).changes_from(&set(BEFORE))
+fn loosens(later: &str) -> Vec<String> {
+    set(later).looser_than(&set(BEFORE)).iter().map(ToString::to_string).collect()
 }
 
 /// The set with one piece of its text replaced, and what that loosens.
 fn replaced(from: &str, by: &str) -> Vec<String> {
     assert!(BEFORE.contains(from), "{from}");
-    to(&BEFORE.replace(from, by)).loosens.iter().map(ToString::to_string).collect()
+    loosens(&BEFORE.replace(from, by))
 }
 
+const NONE: [&str; 0] = [];
+
 #[test]
-fn r3_reload_a_set_differs_in_nothing_from_itself_however_it_is_laid_out() {
-    assert_eq!(to(BEFORE), Changes::default());
+fn r3_reload_a_set_is_not_looser_than_itself_however_it_is_laid_out() {
+    assert_eq!(loosens(BEFORE), NONE);
     let other_words = BEFORE.replace("reason: never", "reason: not ever, description: see the wiki");
     let other_order = other_words.replace(
         "{id: ask, match: {tool: mail.send}, action: STEP_UP, approvers: [ops]}",
         "{approvers: [ops], action: STEP_UP, match: {tool: mail.send}, id: ask}",
     );
-    assert_eq!(to(&other_order), Changes::default());
-}
-
-#[test]
-fn r3_reload_rules_that_come_go_and_change_are_told_by_id() {
-    let later = BEFORE
-        .replace("{id: reads, match: {tool: files.read}", "{id: reads, match: {tool: files.list}")
-        .replace("id: ask,", "id: asked,");
-    let changes = to(&later);
-    let ids =
-        |ids: &[countersign_core::names::RuleId]| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>();
-    assert_eq!(ids(&changes.added), ["asked"]);
-    assert_eq!(ids(&changes.removed), ["ask"]);
-    assert_eq!(ids(&changes.changed), ["reads"]);
+    assert_eq!(loosens(&other_order), NONE);
 }
 
 #[test]
@@ -89,6 +82,11 @@ fn r3_reload_whatever_restrained_and_is_gone_or_reads_otherwise_loosens() {
             "threshold: 9000",
             "something under `compositional_risk` is gone or reads otherwise",
         ),
+        (
+            "    - {pattern: 'X[0-9]{4}', labels: [internal-id]}\n",
+            "",
+            "something under `classification` is gone or reads otherwise",
+        ),
         ("required: [to]", "required: []", "something under `tools` is gone or reads otherwise"),
         ("  \"*\": {arguments: declared}\n", "", "something under `tools` is gone or reads otherwise"),
     ];
@@ -99,7 +97,6 @@ fn r3_reload_whatever_restrained_and_is_gone_or_reads_otherwise_loosens() {
 
 #[test]
 fn r3_reload_what_only_restrains_more_does_not_loosen() {
-    let none: [&str; 0] = [];
     for (from, by) in [
         ("rules:\n", "rules:\n  - {id: more, match: {tool: db.write}, action: DENY}\n"),
         ("  - {id: reads, match: {tool: files.read}, action: ALLOW}\n", ""),
@@ -108,12 +105,13 @@ fn r3_reload_what_only_restrains_more_does_not_loosen() {
         ("rules:\n", "rules:\n  - {id: more, match: {tool: mail.list}, action: ALLOW}\n"),
         ("[example.com, corp.example]", "[example.com]"),
         ("unclassified: CONFIDENTIAL", "unclassified: RESTRICTED"),
+        ("  patterns:\n", "  patterns:\n    - {pattern: 'Z[0-9]{4}', labels: [case-id]}\n"),
         ("  pay.send:", "  pay.back: {arguments: declared}\n  pay.send:"),
     ] {
-        assert_eq!(replaced(from, by), none, "{from} -> {by}");
+        assert_eq!(replaced(from, by), NONE, "{from} -> {by}");
     }
     let from_allow = set(&BEFORE.replace("default: DENY", "default: ALLOW"));
-    assert_eq!(set(BEFORE).changes_from(&from_allow).loosens, []);
+    assert!(set(BEFORE).looser_than(&from_allow).is_empty());
 }
 
 #[test]
@@ -123,5 +121,5 @@ fn r3_reload_a_rule_that_moves_to_another_file_is_the_same_rule() {
         ("a.yaml".to_owned(), BEFORE.replace(rule, "").into()),
         ("b.yaml".to_owned(), format!("version: 1\nrules:\n{rule}").into()),
     ];
-    assert_eq!(PolicySet::assemble(files).unwrap().changes_from(&set(BEFORE)), Changes::default());
+    assert!(PolicySet::assemble(files).unwrap().looser_than(&set(BEFORE)).is_empty());
 }

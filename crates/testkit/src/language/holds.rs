@@ -144,7 +144,7 @@ impl Scene<'_> {
             let pairs = sequence.shares.iter();
             all(pairs.map(|(then, now)| share(before, then, argument(self.arguments, now), of)))
         };
-        let answers: Vec<Answer> = candidates.iter().map(|before| shares(before)).collect();
+        let answers: Vec<Answer> = candidates.iter().map(shares).collect();
         if answers.contains(&Some(true)) {
             Some(true)
         } else if answers.contains(&None) {

@@ -128,6 +128,7 @@ pub async fn open(engine: &Engine, caller: &Caller) -> countersign_core::names::
         labels: [].into(),
         request: None,
         intent: None,
+        delegation: None,
         lookup: None,
     };
     engine.open(opening).await.expect("the session is recorded").id

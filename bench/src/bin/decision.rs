@@ -1,116 +1,26 @@
-//! What a ruling, a replay and a signed receipt cost. Prints Markdown.
+//! What a replay and a signed receipt cost. Prints Markdown.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use countersign_bench::{Case, caller, engine, open, table, time};
-use countersign_core::decide::decide;
-use countersign_core::lifecycle::{Input, Limits, Output};
+use countersign_core::lifecycle::Limits;
 use countersign_core::names::{Chain, SessionId, ToolName};
-use countersign_core::policy::PolicySet;
-use countersign_core::session::{Context, Entry, Status, What};
+use countersign_core::session::{Context, Entry, What};
 use countersign_engine::ports::{Ledger as _, Stored};
 use countersign_engine::record::write::{Source, Wait};
 use countersign_engine::record::{self, Draft, Place, seal};
 use countersign_receipt::sign::{Signer, SignerError};
 use countersign_receipt::v1::{Algorithm, Enforcement, Face};
 use countersign_store::Memory;
-use countersign_testkit::builders::{self, START, World};
+use countersign_testkit::builders::World;
 use countersign_testkit::signer::TestSigner;
 
-/// Actions in the session before the one that is timed.
+/// Actions in the session that is rebuilt.
 const PRIOR: usize = 100;
-const RULES: [usize; 4] = [10, 100, 1_000, 10_000];
-/// The tool that the timed action calls.
-const TOOL: &str = "files.read";
 
 fn main() {
-    decisions();
     folds();
     seals();
-}
-
-/// `decide`, by number of rules and by the share of them that are about the tool.
-fn decisions() {
-    println!("### Decision\n");
-    println!("`core::decide` in a session of {PRIOR} prior actions. *About the tool*: the share of rules that name it; all others");
-    println!("name other tools. Every rule tests an argument, a counter of the session and the agent; one allows.\n");
-    let shares = [("1 %", 100), ("10 %", 10)];
-    let worlds: Vec<Vec<World>> =
-        shares.map(|(_, every)| RULES.map(|rules| world(rules, every)).into()).into();
-    let mut cases: Vec<Case<'_>> = worlds
-        .iter()
-        .flatten()
-        .map(|world| Case::new("", || decide(&world.question())))
-        .collect();
-    let times = time(&mut cases);
-    let mut head = vec!["about the tool".to_owned()];
-    head.extend(RULES.map(|rules| format!("{rules} rules, p50 µs")));
-    head.push("10,000 to 10 ×".into());
-    let rows: Vec<Vec<String>> = shares
-        .iter()
-        .zip(times.chunks(RULES.len()))
-        .map(|((share, _), times)| {
-            let mut row = vec![(*share).to_owned()];
-            row.extend(times.iter().map(|time| format!("{time:.2}")));
-            row.push(format!("{:.1}", times[RULES.len() - 1] / times[0]));
-            row
-        })
-        .collect();
-    table(&head.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
-}
-
-/// A world whose policy has so many rules, of which one in `every`, and at least one, is about the tool.
-fn world(rules: usize, every: usize) -> World {
-    let mut world = World::under(policy(rules, every));
-    world.context = context(PRIOR);
-    world.now = builders::second(1_000);
-    world.calls(TOOL, r#"{"path":"/srv/data/report-2026.txt","limit":100}"#)
-}
-
-/// Files of a thousand rules, as a file has its limit.
-fn policy(rules: usize, every: usize) -> PolicySet {
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    for first in (0..rules).step_by(1_000) {
-        let mut text = String::from("version: 1\n");
-        text.push_str(if first == 0 { "default: DENY\nrules:\n" } else { "rules:\n" });
-        (first..rules.min(first + 1_000)).for_each(|n| rule(&mut text, n, every));
-        files.push((format!("{first:05}.yaml"), text.into_bytes()));
-    }
-    PolicySet::assemble(files).unwrap_or_else(|faults| panic!("{}", faults[0]))
-}
-
-fn rule(text: &mut String, n: usize, every: usize) {
-    let (tool, action, prefix) = match n {
-        0 => (TOOL.to_owned(), "ALLOW", "/srv/".to_owned()),
-        n if n % every == 0 => (TOOL.to_owned(), "DENY", format!("/secret/{n}/")),
-        n => (format!("up{}.tool{n}", n % 50), "DENY", format!("/secret/{n}/")),
-    };
-    let _ = writeln!(
-        text,
-        "  - {{ id: r{n}, action: {action}, match: {{ tool: {tool}, parameters.path: {{ matches: \"^{prefix}\" }}, \
-         context.action_count: {{ gte: 1 }}, identity.agent: bot }} }}"
-    );
-}
-
-/// A session in which so many actions were allowed and settled.
-fn context(actions: usize) -> Context {
-    let mut context = Context::new(builders::opened("ses_1", "alice", "bot"), START, Limits::default());
-    let identity = Arc::new(builders::identity("alice", "bot"));
-    for n in 0..actions {
-        let name = format!("up{}.tool{}", n % 5, n % 20);
-        let action = Arc::new(builders::action(&format!("act_{n:04}"), &name, r#"{"path":"/srv/x"}"#));
-        let now = builders::second(i64::try_from(n).unwrap_or(0));
-        let ruling = Arc::new(builders::ruling(countersign_core::decision::Decision::Allow));
-        let (recorded, _) = context.submit(&action, &identity, ruling, now);
-        assert!(matches!(recorded, Output::Record(_)), "the first ruling is recorded");
-        let settled = Input::Settled(builders::outcome(Status::Ok, &["INTERNAL"]));
-        for input in [Input::Recorded, settled, Input::Recorded] {
-            let (output, _) = context.handle(&action.id, input, now);
-            assert!(!matches!(output, Output::Misplaced), "an action takes its usual way");
-        }
-    }
-    context
 }
 
 /// The fold over a session's entries, alone and from the stored receipts on.

@@ -315,7 +315,10 @@ fn could_change(q: &Question<'_>, rule: &Rule, rules: &Weighed<'_>, base: &Stand
     let with = standing(q, &[&rules.hold[..], &[rule]].concat());
     match (refused, refuses(q, &with)) {
         (true, true) => false,
-        (false, false) => !rule.sets.is_empty() || !base.says_what(&with),
+        (false, false) => {
+            let asks = |standing| lifted(q, standing).map(asked_to_lift);
+            !rule.sets.is_empty() || !base.says_what(&with) || asks(base) != asks(&with)
+        }
         _ => true,
     }
 }
@@ -373,8 +376,12 @@ fn justified_by_intent(q: &Question<'_>, rules: &Weighed<'_>) -> Option<Found> {
     let base = standing(q, &rules.hold);
     let deciding = lifted(q, &base)?;
     let reason = "denied by rule, but the user's request covers it: a person decides";
-    let approvers = deciding.iter().filter_map(|rule| rule.approvers.clone()).reduce(Approvers::and);
-    Some(Found::new(Decision::StepUp(approvers.unwrap_or_default()), Step::Aligned, reason).by(deciding))
+    Some(Found::new(Decision::StepUp(asked_to_lift(deciding)), Step::Aligned, reason).by(deciding))
+}
+
+/// Who may lift what these rules deny.
+fn asked_to_lift(rules: &[&Rule]) -> Approvers {
+    rules.iter().filter_map(|rule| rule.approvers.clone()).reduce(Approvers::and).unwrap_or_default()
 }
 
 /// What the rules that hold say, or the written default.

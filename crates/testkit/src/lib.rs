@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`builders`] | actions, identities, contexts, policies and questions in one line each |
 //! | [`model`] | the folder of the embedding model that tests read |
+//! | [`language`] | a second, naive reading of the policy language, and policies, sessions and actions by chance |
 //! | [`oracle`] | a second, naive reading of `R3.order` that shares no code with `core::decide` |
 //! | `clock` | a clock that stands still until a test moves it, forwards or back (feature `engine`) |
 //! | `embedder` | an embedding model that counts words, and fails on command (feature `engine`) |
@@ -22,6 +23,7 @@ pub mod builders;
 pub mod clock;
 #[cfg(feature = "engine")]
 pub mod embedder;
+pub mod language;
 pub mod model;
 pub mod oracle;
 #[cfg(feature = "engine")]

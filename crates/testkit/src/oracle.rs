@@ -15,10 +15,40 @@ use countersign_core::names::{ActionId, RuleId};
 use countersign_core::policy::{Classification, RiskAction, RiskLimit, Rule, RuleAction};
 use countersign_core::session::Intent;
 
+/// What a rule says, apart from when it holds.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    /// Its name.
+    pub id: RuleId,
+    /// What it does; `None` where it only writes.
+    pub action: Option<RuleAction>,
+    /// What kind of rule it is.
+    pub classification: Classification,
+    /// Higher wins.
+    pub priority: i64,
+    /// Who is asked where its denial or deferral becomes a question.
+    pub approvers: Option<Approvers>,
+    /// Names that it writes.
+    pub sets: BTreeSet<Arc<str>>,
+}
+
+impl From<&Rule> for Voice {
+    fn from(rule: &Rule) -> Self {
+        Self {
+            id: rule.id.clone(),
+            action: rule.action.clone(),
+            classification: rule.classification,
+            priority: rule.priority,
+            approvers: rule.approvers.clone(),
+            sets: rule.sets.keys().cloned().collect(),
+        }
+    }
+}
+
 /// What the oracle is told.
 pub struct Case<'a> {
     /// All rules that concern the tool, in their order.
-    pub rules: &'a [Rule],
+    pub rules: &'a [Voice],
     /// Whether each of them holds for these arguments.
     pub holds: &'a dyn Fn(&Arguments) -> Vec<Match>,
     /// The written default.
@@ -50,6 +80,8 @@ pub struct Expected {
     pub edits: BTreeMap<String, Edit>,
     /// The step that decides.
     pub step: Step,
+    /// The rules that decide, in their order.
+    pub rules: Vec<RuleId>,
     /// Who may settle a disagreement at once.
     pub escalate: Option<Approvers>,
     /// Names that effects write if it runs.
@@ -65,8 +97,8 @@ pub enum Answer {
     Deny,
     /// A person is asked.
     StepUp(Approvers),
-    /// It waits until facts tell whether these rules hold.
-    DeferFacts(BTreeSet<RuleId>),
+    /// It waits until facts tell whether the deciding rules hold.
+    DeferFacts,
     /// It waits until these rules agree.
     DeferAgreement(Vec<RuleId>),
     /// It waits until these rules no longer hold.
@@ -83,6 +115,7 @@ struct Pass {
     answer: Answer,
     edits: BTreeMap<String, Edit>,
     step: Step,
+    rules: Vec<RuleId>,
     escalate: Option<Approvers>,
     effects: BTreeSet<Arc<str>>,
 }
@@ -102,7 +135,7 @@ enum Stands {
 enum Word {
     Allow,
     /// A denial that the request lifts to a question.
-    Lifted,
+    Lifted(Approvers),
     Ask(Approvers),
     Wait(BTreeSet<RuleId>),
 }
@@ -118,19 +151,20 @@ enum Aligned {
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Expected {
     let first = pass(case, &case.action.arguments);
-    let Pass { mut answer, mut edits, mut step, mut escalate, mut effects } = first;
+    let Pass { mut answer, mut edits, mut step, mut rules, mut escalate, mut effects } = first;
     loop {
         if answer == Answer::Deny {
             return Expected {
                 answer,
                 edits: BTreeMap::new(),
                 step,
+                rules,
                 escalate: None,
                 effects: BTreeSet::new(),
             };
         }
         if edits.is_empty() {
-            return Expected { answer, edits, step, escalate, effects };
+            return Expected { answer, edits, step, rules, escalate, effects };
         }
         let Ok(arguments) = carry_out(case, &edits) else {
             answer = Answer::Deny;
@@ -155,6 +189,9 @@ pub fn judge(case: &Case<'_>) -> Expected {
             (Answer::StepUp(_), Answer::Allow) => false,
             (Answer::StepUp(ours), Answer::StepUp(theirs)) => {
                 answer = Answer::StepUp(ours.clone().and(theirs.clone()));
+                let more: Vec<RuleId> =
+                    again.rules.iter().filter(|id| !rules.contains(id)).cloned().collect();
+                rules.extend(more);
                 false
             }
             (Answer::StepUp(_), _) => true,
@@ -164,11 +201,12 @@ pub fn judge(case: &Case<'_>) -> Expected {
         if stricter {
             answer = again.answer;
             step = again.step;
+            rules = again.rules;
             escalate = again.escalate;
             continue;
         }
         if edits == before {
-            return Expected { answer, edits, step, escalate, effects };
+            return Expected { answer, edits, step, rules, escalate, effects };
         }
     }
 }
@@ -184,6 +222,7 @@ pub fn compare(expected: &Expected, ruling: &Ruling) -> Result<(), String> {
         (answers(&expected.answer, ruling), "the decision"),
         (expected.edits == edits, "the edits"),
         (expected.step == ruling.because.step, "the step"),
+        (expected.rules == ruling.because.rules, "which rules decide"),
         (expected.escalate == ruling.escalate, "who may settle it"),
         (expected.effects.iter().eq(ruling.sets.keys()), "what is written into the context"),
     ];
@@ -200,11 +239,8 @@ fn answers(expected: &Answer, ruling: &Ruling) -> bool {
         (waits, Decision::Defer(missing)) => {
             let gaps: Vec<&Gap> = missing.gaps().collect();
             match waits {
-                // At least one of the rules that cannot be told, and none that can.
-                Answer::DeferFacts(rules) => {
-                    gaps.iter().all(|gap| matches!(gap, Gap::Fact { .. }))
-                        && !ruling.because.rules.is_empty()
-                        && ruling.because.rules.iter().all(|rule| rules.contains(rule))
+                Answer::DeferFacts => {
+                    !gaps.is_empty() && gaps.iter().all(|gap| matches!(gap, Gap::Fact { .. }))
                 }
                 Answer::DeferAgreement(rules) => gaps == [&Gap::Agreement(rules.clone())],
                 Answer::DeferRules(rules) => {
@@ -235,7 +271,13 @@ fn pass(case: &Case<'_>, arguments: &Arguments) -> Pass {
         return plain;
     }
     let exceeded = |action| case.limits.iter().any(|l| l.action == action && l.threshold < case.risk);
-    let instead = |answer: Answer| Pass { answer, step: Step::Risk, escalate: None, ..plain.clone() };
+    let instead = |answer: Answer| Pass {
+        answer,
+        step: Step::Risk,
+        rules: Vec::new(),
+        escalate: None,
+        ..plain.clone()
+    };
     if exceeded(RiskAction::Deny) {
         return Pass { edits: BTreeMap::new(), effects: BTreeSet::new(), ..instead(Answer::Deny) };
     }
@@ -262,67 +304,83 @@ fn pass_without_limits(case: &Case<'_>, arguments: &Arguments) -> Pass {
             Match::No => {}
         }
     }
-    let aligned = aligned(case);
-    let mut effects = BTreeSet::new();
-    for (_, rule) in &yes {
-        effects.extend(rule.sets.keys().cloned());
-    }
-    let give = |answer: Answer, step: Step| Pass {
+    let effects: BTreeSet<Arc<str>> = yes.iter().flat_map(|(_, rule)| rule.sets.iter().cloned()).collect();
+    let give = |answer: Answer, step: Step, rules: Vec<RuleId>| Pass {
         effects: if answer == Answer::Deny { BTreeSet::new() } else { effects.clone() },
         answer,
         edits: BTreeMap::new(),
         step,
+        rules,
         escalate: None,
     };
 
     if case.halted {
-        return give(Answer::Deny, Step::Halted);
+        return give(Answer::Deny, Step::Halted, Vec::new());
     }
     if case.out_of_scope {
-        return give(Answer::Deny, Step::Scope);
+        return give(Answer::Deny, Step::Scope, Vec::new());
     }
     for (_, rule) in &yes {
         if rule.classification == Classification::Forbidden {
-            return give(Answer::Deny, Step::Forbidden);
+            return give(Answer::Deny, Step::Forbidden, vec![rule.id.clone()]);
         }
     }
+    let aligned = aligned(case);
     let now = stands(case, &yes, aligned);
     if could_be_different(case, &yes, &unknown, aligned, &now) {
-        let rules = unknown.iter().map(|(_, rule)| rule.id.clone()).collect();
-        return give(Answer::DeferFacts(rules), Step::Uncertain);
+        // Those that alone would make a difference.
+        let alone = |rule: &&(usize, &Voice)| could_be_different(case, &yes, &[**rule], aligned, &now);
+        let rules = unknown.iter().filter(alone).map(|(_, rule)| rule.id.clone()).collect();
+        return give(Answer::DeferFacts, Step::Uncertain, rules);
     }
-    let rules_speak = yes.iter().any(|(_, rule)| rule.action.is_some());
-    let base = if rules_speak { Step::Baseline } else { Step::Default };
+    below_uncertainty(case, &yes, now, aligned, give)
+}
+
+/// What is left once no fact is waited for.
+fn below_uncertainty(
+    case: &Case<'_>,
+    yes: &[(usize, &Voice)],
+    now: Stands,
+    aligned: Aligned,
+    give: impl Fn(Answer, Step, Vec<RuleId>) -> Pass,
+) -> Pass {
+    let highest = yes.iter().filter(|(_, rule)| rule.action.is_some()).map(|(_, rule)| rule.priority).max();
+    let speaks = |rule: &Voice| rule.action.is_some() && Some(rule.priority) == highest;
+    let top: Vec<RuleId> =
+        yes.iter().filter(|(_, rule)| speaks(rule)).map(|(_, rule)| rule.id.clone()).collect();
+    let base = if top.is_empty() { Step::Default } else { Step::Baseline };
     let (word, edits) = match now {
-        Stands::Refused => return give(Answer::Deny, base),
+        Stands::Refused => return give(Answer::Deny, base, top),
         Stands::Contradiction { rules, .. } => {
             let escalate = case.approvers_exist.then(|| who_settles(case, &rules));
-            return Pass { escalate, ..give(Answer::DeferAgreement(rules), Step::Uncertain) };
+            return Pass { escalate, ..give(Answer::DeferAgreement(rules), Step::Uncertain, top) };
         }
         Stands::Said { word, edits, .. } => (word, edits),
     };
     match &case.depends {
-        Some(Dependence::On(id)) => return give(Answer::DeferAction(id.clone()), Step::Uncertain),
-        Some(Dependence::TooMany(_)) => return give(Answer::Deny, Step::Uncertain),
+        Some(Dependence::On(id)) => {
+            return give(Answer::DeferAction(id.clone()), Step::Uncertain, Vec::new());
+        }
+        Some(Dependence::TooMany(_)) => return give(Answer::Deny, Step::Uncertain, Vec::new()),
         None => {}
     }
     if word == Word::Allow && aligned == Aligned::No {
-        return give(Answer::Deny, Step::Misaligned);
+        return give(Answer::Deny, Step::Misaligned, Vec::new());
     }
     let (answer, step) = match word {
         Word::Allow => (Answer::Allow, base),
-        Word::Lifted => (Answer::StepUp(Approvers::default()), Step::Aligned),
+        Word::Lifted(approvers) => (Answer::StepUp(approvers), Step::Aligned),
         Word::Ask(approvers) => (Answer::StepUp(approvers), base),
         Word::Wait(rules) => (Answer::DeferRules(rules), base),
     };
-    Pass { edits, ..give(answer, step) }
+    Pass { edits, ..give(answer, step, top) }
 }
 
 /// Whether something else would stand if what is unknown turned out in one way or another.
 fn could_be_different(
     case: &Case<'_>,
-    yes: &[(usize, &Rule)],
-    unknown: &[(usize, &Rule)],
+    yes: &[(usize, &Voice)],
+    unknown: &[(usize, &Voice)],
     aligned: Aligned,
     now: &Stands,
 ) -> bool {
@@ -341,7 +399,7 @@ fn could_be_different(
     false
 }
 
-fn stands(case: &Case<'_>, holding: &[(usize, &Rule)], aligned: Aligned) -> Stands {
+fn stands(case: &Case<'_>, holding: &[(usize, &Voice)], aligned: Aligned) -> Stands {
     let mut effects = BTreeSet::new();
     let mut highest: Option<i64> = None;
     for (_, rule) in holding {
@@ -375,7 +433,7 @@ fn stands(case: &Case<'_>, holding: &[(usize, &Rule)], aligned: Aligned) -> Stan
 }
 
 /// What rules of one priority say together.
-fn said(top: &[&Rule], aligned: Aligned, effects: BTreeSet<RuleId>) -> Stands {
+fn said(top: &[&Voice], aligned: Aligned, effects: BTreeSet<RuleId>) -> Stands {
     let (mut allows, mut denies, mut liftable) = (false, false, true);
     let mut asked: Option<Approvers> = None;
     let mut waits = BTreeSet::new();
@@ -411,7 +469,7 @@ fn said(top: &[&Rule], aligned: Aligned, effects: BTreeSet<RuleId>) -> Stands {
         if !liftable || aligned != Aligned::Yes {
             return Stands::Refused;
         }
-        Word::Lifted
+        Word::Lifted(together(top.iter().filter_map(|rule| rule.approvers.clone())))
     } else if let Some(who) = asked {
         Word::Ask(who)
     } else if !waits.is_empty() {
@@ -424,14 +482,21 @@ fn said(top: &[&Rule], aligned: Aligned, effects: BTreeSet<RuleId>) -> Stands {
 
 /// Those whom the contradicting rules name, else anybody.
 fn who_settles(case: &Case<'_>, rules: &[RuleId]) -> Approvers {
+    let concerned = case.rules.iter().filter(|rule| rules.contains(&rule.id));
+    together(concerned.filter_map(|rule| match &rule.action {
+        Some(RuleAction::StepUp(who)) => Some(who.clone()),
+        _ => rule.approvers.clone(),
+    }))
+}
+
+/// All of these demands.
+fn together(demands: impl Iterator<Item = Approvers>) -> Approvers {
     let mut all: Option<Approvers> = None;
-    for rule in case.rules {
-        if let (true, Some(RuleAction::StepUp(who))) = (rules.contains(&rule.id), &rule.action) {
-            all = Some(match all {
-                None => who.clone(),
-                Some(others) => others.and(who.clone()),
-            });
-        }
+    for who in demands {
+        all = Some(match all {
+            None => who,
+            Some(others) => others.and(who),
+        });
     }
     all.unwrap_or_default()
 }

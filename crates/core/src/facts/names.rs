@@ -200,7 +200,11 @@ fn given(name: &str) -> Result<Fact, NoSuchFact> {
         });
     }
     // Any name may be given, but a name that differs from a computed one by a slip would wait for ever.
-    let slip = |known: &&str| distance(name, known) <= 2.min(known.len() / 4);
+    let length = name.chars().count();
+    let slip = |known: &&str| {
+        let most = 2.min(known.len() / 4);
+        length.abs_diff(known.len()) <= most && distance(name, known) <= most
+    };
     if let Some(meant) = computed().find(slip) {
         return Err(NoSuchFact {
             message: format!("nothing computes `{name}`, and it is too near to `{meant}` to be given"),

@@ -186,6 +186,9 @@ impl Test {
             (Read::Held(_) | Read::Tools(_) | Read::Labels(_) | Read::Words(_), Self::Not(test)) => {
                 test.on(value, Mode::Any, q).map(|any| !any)
             }
+            (Read::Value(value), Self::Not(test)) if test.takes_whole(value) => {
+                test.on(Read::Value(value), mode, q).map(|holds| !holds)
+            }
             // Some things are understood of a list as a whole: a command line, how many there are.
             (Read::Value(list @ Value::Array(_)), Self::Part(facet, tests)) if takes_lists(*facet) => {
                 part(*facet, list, tests, mode, q)
@@ -213,6 +216,16 @@ impl Test {
                 spread(value, mode, |item| self.element(item, q))
             }
             _ => spread(value, mode, |item| self.one(item, mode, q)),
+        }
+    }
+
+    /// Whether it is asked of a list or map as it is, not of what is in it.
+    fn takes_whole(&self, value: &Value) -> bool {
+        match self {
+            Self::Not(test) => test.takes_whole(value),
+            Self::Eq(wanted) | Self::Ne(wanted) => wanted.is_array() || wanted.is_object(),
+            Self::Part(facet, _) => value.is_array() && takes_lists(*facet),
+            _ => false,
         }
     }
 
@@ -269,7 +282,9 @@ impl Test {
             Self::Ne(wanted) => named(wanted).map(|same| !same),
             Self::In(wanted) => any(wanted.iter().map(named)),
             Self::Contains(wanted) => any(wanted.values().iter().map(named)),
-            Self::Matches(expression) => Some(expression.is_match(&tool.to_string())),
+            Self::Matches(_) | Self::StartsWith(_) | Self::EndsWith(_) => {
+                self.one(Item::Text(&tool.to_string()), Mode::Any, None)
+            }
             _ => None,
         }
     }

@@ -167,15 +167,11 @@ impl History {
             query.within_actions.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
         let recent = |p: &&Permitted| query.within.is_none_or(|span| !long_ago(p.at, span, q.now));
         let candidates = self.latest().take(most).filter(recent).filter(|p| (query.after)(p));
-        let mut values: Option<Result<Vec<Vec<Sought>>, Missing>> = None;
+        let mut values: Option<Vec<Result<Vec<Sought>, Missing>>> = None;
         let mut answer = Match::No;
         for candidate in candidates {
             let values = values.get_or_insert_with(|| values_now(query, q));
-            let shared = match values {
-                Ok(values) => candidate.shares(query, values),
-                Err(missing) => Match::Unknown(missing.clone()),
-            };
-            answer = answer.or(shared);
+            answer = answer.or(candidate.shares(query, values));
             if answer == Match::Yes {
                 return answer;
             }
@@ -188,9 +184,12 @@ impl History {
 }
 
 impl Permitted {
-    fn shares(&self, query: &SequenceQuery<'_>, values: &[Vec<Sought>]) -> Match {
+    fn shares(&self, query: &SequenceQuery<'_>, values: &[Result<Vec<Sought>, Missing>]) -> Match {
         values.iter().fold(Match::Yes, |all, values| {
-            all.and(self.arguments.shares(values, query.every).map_or_else(not_kept, Match::from))
+            all.and(match values {
+                Ok(values) => self.arguments.shares(values, query.every).map_or_else(not_kept, Match::from),
+                Err(missing) => Match::Unknown(missing.clone()),
+            })
         })
     }
 }
@@ -200,7 +199,7 @@ fn not_kept() -> Match {
 }
 
 /// What stands at the places of the action in question; what is not there is missing under the argument's name.
-fn values_now(query: &SequenceQuery<'_>, q: &Question<'_>) -> Result<Vec<Vec<Sought>>, Missing> {
+fn values_now(query: &SequenceQuery<'_>, q: &Question<'_>) -> Vec<Result<Vec<Sought>, Missing>> {
     let arguments = q.action.arguments.value();
     let one = |pair: &Shared| match pair.standing(arguments) {
         Standing::Values(values) => Ok(values),

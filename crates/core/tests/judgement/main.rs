@@ -3,6 +3,7 @@
 //! | module | claims about |
 //! |---|---|
 //! | `small_world` | `decide` against the naive oracle, over every small policy and over many larger ones |
+//! | `differential` | `decide` and the loader against a naive reading of the language, over 100,000 questions |
 //! | `clauses` | the order of judgement (`R3`), one clause a test |
 //! | `edits` | what a MODIFY may lead to |
 //! | `explained` | rulings taken apart |
@@ -21,6 +22,7 @@
 mod bounded;
 mod clauses;
 mod dependents;
+mod differential;
 mod drifting;
 mod edits;
 mod explained;

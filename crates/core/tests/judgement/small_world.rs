@@ -13,7 +13,7 @@ use countersign_core::lifecycle::Limits;
 use countersign_core::policy::{PolicySet, Rule};
 use countersign_core::session::{Context, Intent, Opened};
 use countersign_testkit::builders::{START, World, facts, intent, opened, policy, second};
-use countersign_testkit::oracle::{self, Case};
+use countersign_testkit::oracle::{self, Case, Voice};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -148,6 +148,7 @@ fn every_question(kinds: [usize; 3], head: &str, contexts: &[Known]) -> usize {
         let policy = policy(&format!("version: 1\ndefault: {default}\n{head}rules:\n{}", lines.concat()));
         let mut world = World::under(policy).calls("files.read", r#"{"limit":100}"#);
         let default = world.policy.default_decision();
+        let voices: Vec<Voice> = world.policy.rules().iter().map(Voice::from).collect();
         for Known { facts, intent, context } in contexts {
             // Approvers and intent never meet: who may settle a disagreement does not depend on the request.
             let groups: &[&[&str]] = if intent.is_none() { &[&[], &["security"]] } else { &[&[]] };
@@ -157,7 +158,7 @@ fn every_question(kinds: [usize; 3], head: &str, contexts: &[Known]) -> usize {
                 let ruling = decide(&question);
                 let holds = |_: &Arguments| facts.map(told).to_vec();
                 let case = Case {
-                    rules: world.policy.rules(),
+                    rules: &voices,
                     holds: &holds,
                     default: &default,
                     intent: intent.as_ref(),
@@ -280,8 +281,9 @@ proptest! {
         let ruling = world.decide();
         let default = world.policy.default_decision();
         let holds = |arguments: &Arguments| matches(&world, arguments);
+        let voices: Vec<Voice> = world.policy.rules().iter().map(Voice::from).collect();
         let case = Case {
-            rules: world.policy.rules(),
+            rules: &voices,
             holds: &holds,
             default: &default,
             intent: intent.as_ref(),

@@ -215,8 +215,7 @@ impl Conditions {
     /// Whether a map names facts and not operators.
     fn is_space(&self, field: Field<'_>) -> bool {
         let Kind::Map(entries) = &field.node.kind else { return false };
-        entries.iter().any(|(_, node)| matches!(node.kind, Kind::Map(_)))
-            || !entries.iter().any(|(key, _)| super::operators::is_operator(&key.text))
+        !entries.iter().any(|(key, _)| super::operators::is_operator(&key.text))
     }
 
     fn take_fact(&mut self, block: Block, dotted: &str, field: Field<'_>, faults: &mut Faults) {

@@ -100,6 +100,20 @@ enum Scale {
     Share,
 }
 
+impl Scale {
+    /// A value as it is compared.
+    fn value(self, value: Value) -> Value {
+        match (self, value) {
+            (Self::Share, Value::Number(n)) => Value::Number(basis_points(&n)),
+            (_, value) => value,
+        }
+    }
+
+    fn all(self, values: Option<Vec<Value>>) -> Option<Vec<Value>> {
+        Some(values?.into_iter().map(|value| self.value(value)).collect())
+    }
+}
+
 fn of_value(scale: Scale, field: Field<'_>, faults: &mut Faults) -> Vec<(Place, Test)> {
     match &field.node.kind {
         Kind::Null => {
@@ -107,7 +121,9 @@ fn of_value(scale: Scale, field: Field<'_>, faults: &mut Faults) -> Vec<(Place, 
             faults.add_with_hint(field.at(), message, "to ask for null, write `{eq: null}`");
             Vec::new()
         }
-        Kind::List(_) => values(field, faults).map(|v| (field.at(), Test::In(v))).into_iter().collect(),
+        Kind::List(_) => {
+            scale.all(values(field, faults)).map(|v| (field.at(), Test::In(v))).into_iter().collect()
+        }
         Kind::Map(entries) if entries.is_empty() => {
             faults.add_with_hint(field.at(), "a test names an operator", known_operators());
             Vec::new()
@@ -115,7 +131,7 @@ fn of_value(scale: Scale, field: Field<'_>, faults: &mut Faults) -> Vec<(Place, 
         Kind::Map(entries) => {
             entries.iter().flat_map(|(key, node)| operator(scale, key, node, faults)).collect()
         }
-        _ => vec![(field.at(), Test::Eq(field.node.to_json()))],
+        _ => vec![(field.at(), Test::Eq(scale.value(field.node.to_json())))],
     }
 }
 
@@ -137,15 +153,15 @@ fn operator(scale: Scale, key: &Key, node: &Node, faults: &mut Faults) -> Vec<(P
 fn test(op: Op, scale: Scale, field: Field<'_>, faults: &mut Faults) -> Option<Test> {
     let node = field.node;
     Some(match op {
-        Op::Eq => Test::Eq(node.to_json()),
-        Op::Ne => Test::Ne(node.to_json()),
+        Op::Eq => Test::Eq(scale.value(node.to_json())),
+        Op::Ne => Test::Ne(scale.value(node.to_json())),
         Op::Gt => Test::Gt(number(scale, field, faults)?),
         Op::Gte => Test::Gte(number(scale, field, faults)?),
         Op::Lt => Test::Lt(number(scale, field, faults)?),
         Op::Lte => Test::Lte(number(scale, field, faults)?),
         Op::In | Op::NotIn if !matches!(node.kind, Kind::List(_)) => return field.expected("a list", faults),
-        Op::In => Test::In(values(field, faults)?),
-        Op::NotIn => negated(Test::In(values(field, faults)?)),
+        Op::In => Test::In(scale.all(values(field, faults))?),
+        Op::NotIn => negated(Test::In(scale.all(values(field, faults))?)),
         Op::Contains => Test::Contains(sought(field, faults)?),
         Op::NotContains => negated(Test::Contains(sought(field, faults)?)),
         Op::Matches => Test::Matches(expression(field, faults)?),

@@ -176,14 +176,6 @@ impl Plan {
         }
         self
     }
-
-    /// The same, with what a candidate set would have done otherwise.
-    pub(crate) fn beside(mut self, candidate: Option<Box<v1::WouldHave>>) -> Self {
-        if let Self::Transition { would_have, .. } = &mut self {
-            *would_have = candidate;
-        }
-        self
-    }
 }
 
 impl Engine {

@@ -14,7 +14,7 @@ use countersign_core::identity::Identity;
 use countersign_core::policy::PolicySet;
 use countersign_receipt::v1;
 
-use crate::commit::{Failure, Turn};
+use crate::commit::{Failure, Plan, Turn};
 use crate::engine::{Counts, Engine};
 use crate::ports::{Batch, Kept};
 use crate::record::write::would_have;
@@ -62,6 +62,16 @@ impl Turn<'_> {
         let memo = Memo::default();
         let asked = decide(&Question { policy: candidate, ..self.question(action, identity, &memo) });
         (!does_the_same(ruling, &asked)).then(|| Box::new(would_have(&asked)))
+    }
+}
+
+impl Plan {
+    /// The same, with what a candidate set would have done otherwise.
+    pub(crate) fn beside(mut self, candidate: Option<Box<v1::WouldHave>>) -> Self {
+        if let Self::Transition { would_have, .. } = &mut self {
+            *would_have = candidate;
+        }
+        self
     }
 }
 

@@ -143,7 +143,7 @@ fn a_candidate_is_decided_beside_the_set_in_force_recorded_counted_and_never_enf
     assert_eq!(daemon.ready().unwrap()["ready"], true);
     assert_eq!(propose(&daemon, "files.write_file")["decision"], "DENY");
     home.write("next/base.yaml", &strict().replace("id: desk", "id: next"));
-    let asked = || daemon.metrics().contains("countersign_shadow_total{candidate=\"same\"}");
+    let asked = || !daemon.metrics().contains("countersign_shadow_total{candidate=\"same\"} 0");
     daemon.until("the candidate is asked", || {
         propose(&daemon, "files.write_file")["decision"] == "DENY" && asked()
     });

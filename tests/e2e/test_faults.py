@@ -116,11 +116,12 @@ def leave(disk, free):
 def test_r1_closed_a_full_disk_refuses_calls_and_keeps_room_for_outcomes(lab, small_disk):
     made = lab(FIRST, upstreams=sample(), store=str(small_disk / "countersign.db"))
     agent = working(made)
-    results = []
+    results, ruled = [], made.metric("countersign_rulings_total")
     slow = {"filter": "C-0001", "delay_ms": 2500}
     running = threading.Thread(target=lambda: results.append(agent.call("files__query_customers", slow)))
     running.start()
-    until(lambda: made.metric("countersign_open_actions") == 1)
+    # The ruling is on record once it is counted.
+    until(lambda: made.metric("countersign_rulings_total") == ruled + 1)
     # Less than the margin: nothing new, but what runs gets its outcome on record, and only then its answer.
     leave(small_disk, 32 * 1024 * 1024)
     unrecorded(agent, "margin")
@@ -137,11 +138,12 @@ def test_r1_closed_a_full_disk_refuses_calls_and_keeps_room_for_outcomes(lab, sm
 
 def test_r1_closed_an_answer_that_cannot_be_recorded_is_withheld(made):
     agent = working(made)
-    results = []
+    results, ruled = [], made.metric("countersign_rulings_total")
     slow = {"filter": "C-0001", "delay_ms": 1500}
     running = threading.Thread(target=lambda: results.append(agent.call("files__query_customers", slow)))
     running.start()
-    until(lambda: made.metric("countersign_open_actions") == 1)
+    # The ruling is on record once it is counted.
+    until(lambda: made.metric("countersign_rulings_total") == ruled + 1)
     with locked(made):
         running.join()
     result = results[0]
@@ -242,11 +244,12 @@ def test_r1_closed_an_upstream_that_is_dead_refuses_with_the_reason_and_comes_ba
 
 def test_an_upstream_killed_in_the_middle_of_a_call_leaves_an_unknown_outcome(fragile):
     agent = working(fragile)
-    results = []
+    results, ruled = [], fragile.metric("countersign_rulings_total")
     slow = {"filter": "C-0001", "delay_ms": 20000}
     running = threading.Thread(target=lambda: results.append(agent.call("files__query_customers", slow)))
     running.start()
-    until(lambda: fragile.metric("countersign_open_actions") == 1)
+    # The ruling is on record once it is counted.
+    until(lambda: fragile.metric("countersign_rulings_total") == ruled + 1)
     time.sleep(0.3)
     kill_servers(fragile)
     running.join(30)

@@ -46,6 +46,7 @@ def agent(made):
 def slow(agent, milliseconds, **more):
     """A query that takes its time, in another thread: `(thread, results)`."""
     results, arguments = [], {"filter": "C-0001", "delay_ms": milliseconds}
+    ruled = agent.lab.metric("countersign_rulings_total")
 
     def call():
         try:
@@ -55,7 +56,8 @@ def slow(agent, milliseconds, **more):
 
     thread = threading.Thread(target=call)
     thread.start()
-    until(lambda: agent.lab.metric("countersign_open_actions") == 1)
+    # The ruling is on record once it is counted.
+    until(lambda: agent.lab.metric("countersign_rulings_total") == ruled + 1)
     return thread, results
 
 

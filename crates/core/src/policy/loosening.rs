@@ -86,13 +86,16 @@ fn rules(before: &PolicySet, after: &PolicySet) -> Vec<Loosening> {
         .collect()
 }
 
+/// What a section says, one by one.
+type Pieces = fn(&PolicySet) -> Vec<String>;
+
 /// Sections in which something that was written before is not written any more.
 fn sections(before: &PolicySet, after: &PolicySet) -> impl Iterator<Item = &'static str> {
-    let gone = |pieces: fn(&PolicySet) -> Vec<String>| {
+    let gone = |pieces: Pieces| {
         let now: BTreeSet<String> = pieces(after).into_iter().collect();
         pieces(before).iter().any(|piece| !now.contains(piece))
     };
-    let each: [(&str, fn(&PolicySet) -> Vec<String>); 6] = [
+    let each: [(&str, Pieces); 6] = [
         ("classification", |set| set.labelling().pieces()),
         ("compositional_risk", |set| limits(set).iter().map(written).collect()),
         ("counters", |set| set.counters().iter().map(written).collect()),

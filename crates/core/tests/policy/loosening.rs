@@ -10,8 +10,8 @@ unclassified: CONFIDENTIAL
 compositional_risk: {threshold: 8000, action: DENY}
 classification:
   patterns:
-    - {pattern: 'X[0-9]{4}', labels: [internal-id]}
-    - {pattern: 'Y[0-9]{4}', labels: [order-id]}
+    - {id: x, matches: 'X[0-9]{4}', labels: [internal-id]}
+    - {id: y, matches: 'Y[0-9]{4}', labels: [order-id]}
 tools:
   "*": {arguments: declared}
   pay.send: {arguments: {type: object, required: [to]}}
@@ -83,7 +83,7 @@ fn r3_reload_whatever_restrained_and_is_gone_or_reads_otherwise_loosens() {
             "something under `compositional_risk` is gone or reads otherwise",
         ),
         (
-            "    - {pattern: 'X[0-9]{4}', labels: [internal-id]}\n",
+            "    - {id: x, matches: 'X[0-9]{4}', labels: [internal-id]}\n",
             "",
             "something under `classification` is gone or reads otherwise",
         ),
@@ -105,7 +105,7 @@ fn r3_reload_what_only_restrains_more_does_not_loosen() {
         ("rules:\n", "rules:\n  - {id: more, match: {tool: mail.list}, action: ALLOW}\n"),
         ("[example.com, corp.example]", "[example.com]"),
         ("unclassified: CONFIDENTIAL", "unclassified: RESTRICTED"),
-        ("  patterns:\n", "  patterns:\n    - {pattern: 'Z[0-9]{4}', labels: [case-id]}\n"),
+        ("  patterns:\n", "  patterns:\n    - {id: z, matches: 'Z[0-9]{4}', labels: [case-id]}\n"),
         ("  pay.send:", "  pay.back: {arguments: declared}\n  pay.send:"),
     ] {
         assert_eq!(replaced(from, by), NONE, "{from} -> {by}");

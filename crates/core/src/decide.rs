@@ -10,7 +10,7 @@ pub mod explain;
 mod risk;
 mod standing;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ use crate::facts::Fact;
 use crate::identity::Identity;
 use crate::names::{ApproverGroup, RuleId};
 use crate::origin::{Origins, assess};
+use crate::policy::facets::{Facet, Facets};
 use crate::policy::{Classification, PolicySet, Rule, RuleAction};
 use crate::session::counters::counted;
 use crate::session::{Context, Principal};
@@ -70,6 +71,26 @@ pub struct Memo {
     origins: OnceCell<Origins>,
     distance: OnceCell<Option<u32>>,
     recipients: OnceCell<Option<Value>>,
+    parsed: RefCell<Vec<Arc<Facets<'static>>>>,
+}
+
+/// Values whose parts are kept while a question is decided; what comes beyond is parsed as often as it is asked about.
+const PARSED: usize = 64;
+
+impl Memo {
+    /// What is understood of a value; each is parsed at most once, however many rules ask about it.
+    pub(crate) fn part(&self, facet: Facet, value: &Value) -> Option<Value> {
+        let known = self.parsed.borrow().iter().find(|facets| facets.value() == value).map(Arc::clone);
+        let facets = known.unwrap_or_else(|| {
+            let facets = Arc::new(Facets::owned(value.clone()));
+            let mut parsed = self.parsed.borrow_mut();
+            if parsed.len() < PARSED {
+                parsed.push(Arc::clone(&facets));
+            }
+            facets
+        });
+        facets.get(facet)
+    }
 }
 
 impl<'a> Question<'a> {

@@ -47,6 +47,21 @@ pub(crate) struct Fetch {
     told: Option<String>,
 }
 
+/// The public keys that bundles from here may be signed with.
+///
+/// # Errors
+/// They cannot be read, or are no keys.
+pub(crate) fn trusted(source: &Source) -> Result<KeySet, CommandError> {
+    let unusable = |error: &dyn std::error::Error| {
+        let said = format!("the keys {} that bundles are signed with cannot be used", source.keys.display());
+        CommandError::configuration(said)
+            .cause(error)
+            .hint("put the `signing.pub` of whoever signs bundles there")
+    };
+    let text = std::fs::read_to_string(&source.keys).map_err(|error| unusable(&error))?;
+    KeySet::parse(&text).map_err(|error| unusable(&error))
+}
+
 /// What became of one look.
 enum Looked {
     /// Nothing newer is there.
@@ -70,15 +85,7 @@ impl Fetch {
         health: Arc<Health>,
         serial: Option<u64>,
     ) -> Result<Self, CommandError> {
-        let unusable = |error: &dyn std::error::Error| {
-            let said =
-                format!("the keys {} that bundles are signed with cannot be used", source.keys.display());
-            CommandError::configuration(said)
-                .cause(error)
-                .hint("put the `signing.pub` of whoever signs bundles there")
-        };
-        let text = std::fs::read_to_string(&source.keys).map_err(|error| unusable(&error))?;
-        let trusted = KeySet::parse(&text).map_err(|error| unusable(&error))?;
+        let trusted = trusted(source)?;
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

@@ -54,6 +54,7 @@ impl Daemon {
         let trusted = KeySet::of(folder.public_keys())
             .map_err(|error| CommandError::store("the public keys cannot be used").cause(&error))?;
         let settings = Arc::new(config.gateway(trusted)?);
+        let files = needed_files(config)?;
         let embedder = config.drift.model.as_deref().map(model::configured).transpose()?;
         let listen = Listen { tcp: config.listen, socket: config.socket.clone() };
         let bound = listen.bind().await.map_err(|error| not_served(&error))?;
@@ -68,7 +69,7 @@ impl Daemon {
         contracts::restore(&settings, &ledger)
             .await
             .map_err(|error| CommandError::store("the ledger cannot be read").cause(&error))?;
-        let Beginning { policy, changes } = beginning(config, &ledger).await?;
+        let Beginning { policy, changes } = beginning(config, files, &ledger).await?;
         let parts = Parts {
             ledger: Arc::new(ledger),
             signer: Arc::new(signing),
@@ -152,8 +153,19 @@ enum Changes {
     Fetched { source: Source, serial: Option<u64> },
 }
 
+/// The policy files, where they are needed whatever a ledger says: a daemon without a policy makes no ledger.
+fn needed_files(config: &Config) -> Result<Option<(Files, PolicySet)>, CommandError> {
+    let needed = config.policy_changes == ConfiguredChanges::Files || !config.store.exists();
+    needed.then(|| policies::read_and_load(&config.policies)).transpose()
+}
+
 /// Where files do not rule, they are only what a new ledger begins with: afterwards what was put in force last stays.
-async fn beginning(config: &Config, ledger: &Sqlite) -> Result<Beginning, CommandError> {
+async fn beginning(
+    config: &Config,
+    files: Option<(Files, PolicySet)>,
+    ledger: &Sqlite,
+) -> Result<Beginning, CommandError> {
+    let from_files = || files.map_or_else(|| policies::read_and_load(&config.policies), Ok);
     let unusable = |error: LedgerError| {
         CommandError::store("the policy that was put in force last cannot be used")
             .cause(&error)
@@ -161,7 +173,7 @@ async fn beginning(config: &Config, ledger: &Sqlite) -> Result<Beginning, Comman
     };
     let changes = match &config.policy_changes {
         ConfiguredChanges::Files => {
-            let (read, policy) = policies::read_and_load(&config.policies)?;
+            let (read, policy) = from_files()?;
             let changes = Changes::Watched { paths: config.policies.clone(), read };
             return Ok(Beginning { policy, changes });
         }
@@ -170,7 +182,7 @@ async fn beginning(config: &Config, ledger: &Sqlite) -> Result<Beginning, Comman
     };
     let (policy, serial) = match last(ledger).await.map_err(unusable)? {
         Some(last) => (last.set, last.serial),
-        None => (policies::load(&config.policies)?, None),
+        None => (from_files()?.1, None),
     };
     let changes = changes.map_or(Changes::Applied, |source| Changes::Fetched { source, serial });
     Ok(Beginning { policy, changes })

@@ -65,7 +65,7 @@ const SAID: &[(Families, &[&str])] = &[
     (Families::INVITE, &["ask", "cc", "bcc", "have", "book", "send", "put", "schedule"]),
     (Families::CREATE, &["jot", "pencil", "collect", "compile", "spin", "raise", "report", "submit", "summarize", "summarise",
         "document", "capture", "bring", "invoice", "ticket", "script", "sketch", "send", "invite", "remind", "type", "post", "bill",
-        "comment", "list", "need", "want", "leave", "turn"]),
+        "comment", "need", "want", "leave", "turn"]),
     (Families::UPDATE, &["heat", "cool", "warm", "brighten", "darken", "power", "adapt", "align", "clarify", "shorten", "trim",
         "tidy", "sort", "deactivate", "activate", "reactivate", "suspend", "cancel", "make", "bring", "push", "sharpen", "polish",
         "note", "log", "write", "record", "remove", "drop", "take", "get", "finalize", "finalise", "settle", "hand", "give",

@@ -326,7 +326,7 @@ fn own<'q>(q: &Question<'q>) -> Option<Own<'q>> {
 
 /// What is understood of `value` meets all tests; `None` where it is not understood.
 fn part(facet: Facet, value: &Value, tests: &[Test], mode: Mode, q: Option<&Question<'_>>) -> Holds {
-    let known = facet.of(value)?;
+    let known = q.map_or_else(|| facet.of(value), |q| q.memo.part(facet, value))?;
     let mut all = Some(true);
     for test in tests {
         match test.on(Read::Value(&known), mode, q) {

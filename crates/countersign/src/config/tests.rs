@@ -369,3 +369,35 @@ fn r7_thresholds_of_another_model_without_one_or_out_of_order_are_told() {
     assert!(profile[0].contains("`codign` is not a profile (hint: did you mean `coding`?)"), "{profile:?}");
     assert!(faults("drift: { embedded: { alert: 1, step_up: 2 } }")[0].contains("`model` is missing"));
 }
+
+#[test]
+fn r3_reload_who_brings_other_policies_is_said_once_and_from_where_nobody_listens_in() {
+    let changes = |text: &str| {
+        let config = parse(&format!("{LEAST}{text}")).unwrap_or_else(|faults| panic!("{faults:?}"));
+        config.policy_changes
+    };
+    assert_eq!(changes(""), policy::Changes::Files);
+    assert_eq!(changes("policy_changes: operator\n"), policy::Changes::Operators);
+    let bundle = "policy_bundle: { url: https://policy.example.com/b.json, keys: ./k.pub }\n";
+    let policy::Changes::Bundles(source) = changes(bundle) else { panic!("bundles") };
+    assert_eq!((source.every.as_secs(), source.stale_after.as_secs()), (60, 86_400));
+    assert_eq!(source.keys, Path::new("/etc/cs/k.pub"));
+    for (text, said) in [
+        ("policy_changes: operators\n", "`policy_changes: operators` is not known"),
+        (
+            "policy_bundle: { url: http://policy.example.com/b, keys: k }\n",
+            "not an address that bundles can come from",
+        ),
+        (
+            "policy_bundle: { url: https://h/b, keys: k, every: 0 }\n",
+            "`policy_bundle.every: 0` is out of bounds",
+        ),
+        (
+            "policy_changes: files\npolicy_bundle: { url: https://h/b, keys: k }\n",
+            "`policy_changes` says otherwise",
+        ),
+    ] {
+        let found = faults(text).join("\n");
+        assert!(found.contains(said), "{text}: {found}");
+    }
+}

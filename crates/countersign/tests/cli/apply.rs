@@ -205,6 +205,8 @@ fn r3_reload_only_signed_bundles_with_a_higher_serial_come_into_force() {
         served.1
     ));
     home.run(&["keys", "init", "--dir", "signer"]).exits(0);
+    let doctor = home.run(&["doctor"]);
+    assert!(doctor.out.contains("brings others, signed with one of these keys: "), "{}", doctor.out);
     let daemon = Daemon::start(&home);
     let version = |daemon: &Daemon<'_>| in_force(daemon)["policy"]["version"].clone();
     let refused = |why: &str| daemon.until(why, || daemon.ready().unwrap().to_string().contains(why));

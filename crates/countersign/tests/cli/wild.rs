@@ -69,9 +69,9 @@ fn reaches([part, whole]: [usize; 2], percent: usize) -> bool {
 #[test]
 fn what_the_rules_were_developed_on_stays_stopped_and_unprompted() {
     let told = score("developed", &[]);
-    assert!(reaches(told.stopped, 97) && reaches(told.passed, 80), "{told:?}");
+    assert!(reaches(told.stopped, 98) && reaches(told.passed, 85), "{told:?}");
     let withheld = score("developed", &["--no-request"]);
-    assert!(reaches(withheld.stopped, 94) && reaches(withheld.passed, 75), "{withheld:?}");
+    assert!(reaches(withheld.stopped, 95) && reaches(withheld.passed, 78), "{withheld:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::decide::Question;
 use crate::decision::{Match, Missing, Why};
 use crate::depend::names_tool;
 use crate::facts::{Fact, Read};
-use crate::policy::facets::{Facet, Facets};
+use crate::policy::facets::Facet;
 use crate::policy::matching::{Mode, covers};
 
 /// Steps at most; sixteen bytes of a text looked through or made count as one more.
@@ -32,7 +32,6 @@ type Found<'e> = Result<Val<'e>, Missing>;
 #[derive(Debug)]
 pub(super) struct Slot<'q> {
     kept: OnceCell<Result<Kept<'q>, Missing>>,
-    facets: OnceCell<Facets<'q>>,
 }
 
 #[derive(Debug)]
@@ -44,7 +43,7 @@ enum Kept<'q> {
 
 impl Slot<'_> {
     pub(super) const fn empty() -> Self {
-        Self { kept: OnceCell::new(), facets: OnceCell::new() }
+        Self { kept: OnceCell::new() }
     }
 }
 
@@ -435,9 +434,9 @@ impl<'e, 'q> Run<'e, 'q> {
                 self.read(*of)?;
                 let slot = self.slots.get(*of);
                 let answer = slot.and_then(|slot| match slot.kept.get()?.as_ref().ok()? {
-                    Kept::Borrowed(value) => slot.facets.get_or_init(|| Facets::of(value)).get(*facet),
-                    Kept::Text(text) => facet.of(&Value::from(*text)),
-                    Kept::Made(value) => facet.of(value),
+                    Kept::Borrowed(value) => question.memo.part(*facet, value),
+                    Kept::Text(text) => question.memo.part(*facet, &Value::from(*text)),
+                    Kept::Made(value) => question.memo.part(*facet, value),
                 });
                 answer.map(Kept::Made).ok_or_else(|| Missing::fact(Arc::clone(name), Why::Absent))
             }

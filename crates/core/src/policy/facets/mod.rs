@@ -44,6 +44,7 @@ mod size;
 mod sql;
 mod url;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -267,7 +268,7 @@ impl Facet {
 /// The facets of one value, which is parsed at most once for all that ask about the same language.
 #[derive(Debug)]
 pub struct Facets<'a> {
-    value: &'a Value,
+    value: Cow<'a, Value>,
     sql: OnceLock<sql::Sql>,
     shell: OnceLock<shell::Shell>,
     url: OnceLock<Option<url::Parts>>,
@@ -280,6 +281,22 @@ impl<'a> Facets<'a> {
     /// Nothing is parsed yet.
     #[must_use]
     pub const fn of(value: &'a Value) -> Self {
+        Self::new(Cow::Borrowed(value))
+    }
+
+    /// The same of a value that is kept along.
+    #[must_use]
+    pub const fn owned(value: Value) -> Self {
+        Self::new(Cow::Owned(value))
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    const fn new(value: Cow<'a, Value>) -> Self {
         Self {
             value,
             sql: OnceLock::new(),
@@ -321,10 +338,10 @@ impl<'a> Facets<'a> {
             Facet::EmailAddresses => self.email().map(|email| texts(&email.addresses)),
             Facet::EmailDomains => self.email().map(|email| texts(&email.domains)),
             Facet::EmailCount => self.email().map(|email| email.count.into()),
-            Facet::SizeBytes => size::bytes(self.value).map(Value::from),
-            Facet::SizeChars => size::chars(self.value).map(Value::from),
-            Facet::SizeItems => size::items(self.value).map(Value::from),
-            Facet::DateUnix => date::unix(self.value).map(Value::from),
+            Facet::SizeBytes => size::bytes(&self.value).map(Value::from),
+            Facet::SizeChars => size::chars(&self.value).map(Value::from),
+            Facet::SizeItems => size::items(&self.value).map(Value::from),
+            Facet::DateUnix => date::unix(&self.value).map(Value::from),
             Facet::AmountValue => self.amount().map(|amount| Value::Number(amount.value.clone())),
             Facet::AmountCurrency => {
                 self.amount().and_then(|amount| amount.currency.as_deref()).map(Value::from)
@@ -333,27 +350,27 @@ impl<'a> Facets<'a> {
     }
 
     fn sql(&self) -> &sql::Sql {
-        self.sql.get_or_init(|| sql::read(self.value))
+        self.sql.get_or_init(|| sql::read(&self.value))
     }
 
     fn shell(&self) -> &shell::Shell {
-        self.shell.get_or_init(|| shell::read(self.value))
+        self.shell.get_or_init(|| shell::read(&self.value))
     }
 
     fn url(&self) -> Option<&url::Parts> {
-        self.url.get_or_init(|| url::read(self.value)).as_ref()
+        self.url.get_or_init(|| url::read(&self.value)).as_ref()
     }
 
     fn path(&self) -> Option<&path::Parts> {
-        self.path.get_or_init(|| path::read(self.value)).as_ref()
+        self.path.get_or_init(|| path::read(&self.value)).as_ref()
     }
 
     fn email(&self) -> Option<&email::Recipients> {
-        self.email.get_or_init(|| email::read(self.value)).as_ref()
+        self.email.get_or_init(|| email::read(&self.value)).as_ref()
     }
 
     fn amount(&self) -> Option<&amount::Amount> {
-        self.amount.get_or_init(|| amount::read(self.value)).as_ref()
+        self.amount.get_or_init(|| amount::read(&self.value)).as_ref()
     }
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use countersign_engine::ports::{Ledger as _, Query};
-use countersign_receipt::keys::KeySet;
+use countersign_receipt::keys::{KeySet, PublicKey};
 use countersign_store::{DisclosureKey, KeyFolder};
 use reqwest::Method;
 use serde_json::Value;
@@ -13,6 +13,8 @@ use super::Findings;
 use crate::client::Client;
 use crate::commands::{keys as key_commands, model, policy, receipt, up};
 use crate::config::Config;
+use crate::config::policy::Changes;
+use crate::fetch;
 use crate::policies as policy_files;
 use crate::secrets::{self, Exposure};
 
@@ -64,6 +66,21 @@ pub(super) fn policies(config: &Config, found: &mut Findings) {
         "policies",
         format!("{} version {}, {rules} rules, {}", reference.id, reference.version, reference.digest),
     );
+    match &config.policy_changes {
+        Changes::Files => {}
+        Changes::Operators => found.ok("policies", "a ledger begins with these; then operators bring others"),
+        Changes::Bundles(source) => match fetch::trusted(source) {
+            Ok(keys) => {
+                let said = format!(
+                    "a ledger begins with these; then {} brings others, signed with one of these keys: {}",
+                    source.url,
+                    key_ids(&keys)
+                );
+                found.ok("policies", said);
+            }
+            Err(error) => found.failed("policies", &error),
+        },
+    }
     for unknown in policy_files::unknown_groups(&set, config.groups()) {
         found.warn(
             "policies",
@@ -225,4 +242,8 @@ pub(super) async fn daemon(config: &Config, found: &mut Findings) {
             "change `listen`",
         ),
     }
+}
+
+fn key_ids(keys: &KeySet) -> String {
+    keys.keys().map(PublicKey::key_id).collect::<Vec<_>>().join(", ")
 }

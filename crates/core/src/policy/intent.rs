@@ -1,7 +1,7 @@
 //! What belongs to an intent that somebody declared, and how often the user is asked again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
@@ -76,8 +76,10 @@ impl Boundary {
 /// The boundary of the intent that the session declared, where the policy knows it.
 #[must_use]
 pub fn boundary_of<'a>(boundaries: &'a [Boundary], q: &Question<'_>) -> Option<&'a Boundary> {
-    let fact = Fact::parse(Block::Context, INTENT).ok()?;
-    match fact.read(q) {
+    if boundaries.is_empty() {
+        return None;
+    }
+    match fact_named(INTENT)?.read(q) {
         Ok(Read::Value(Value::String(intent))) => {
             boundaries.iter().find(|boundary| *boundary.intent == **intent)
         }
@@ -85,8 +87,17 @@ pub fn boundary_of<'a>(boundaries: &'a [Boundary], q: &Question<'_>) -> Option<&
     }
 }
 
+/// The fact of this name, which is parsed once for all questions.
+fn fact_named(name: &str) -> Option<&'static Fact> {
+    static FACTS: LazyLock<Vec<(&str, Fact)>> = LazyLock::new(|| {
+        let names = [INTENT, "action_count", "data_classification"];
+        names.iter().filter_map(|name| Some((*name, Fact::parse(Block::Context, name).ok()?))).collect()
+    });
+    FACTS.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact)
+}
+
 fn asked(name: &str, q: &Question<'_>, test: impl Fn(Read<'_>) -> Option<bool>) -> Match {
-    let Ok(fact) = Fact::parse(Block::Context, name) else {
+    let Some(fact) = fact_named(name) else {
         return Match::Unknown(Missing::fact(name, Why::Absent));
     };
     match fact.read(q) {

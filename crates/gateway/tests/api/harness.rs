@@ -1,8 +1,10 @@
 //! A gateway's API with everything real but the network and the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,10 +13,12 @@ use countersign_core::action::{Contract, Effect};
 use countersign_core::decide::Environment;
 use countersign_core::identity::Party;
 use countersign_core::lifecycle::Limits;
-use countersign_core::names::ApproverGroup;
+use countersign_core::names::{ApproverGroup, ToolName};
 use countersign_core::policy::PolicySet;
 use countersign_core::time::{Span, Time};
-use countersign_engine::ports::{AppendError, Clock};
+use countersign_engine::kept::Terms;
+use countersign_engine::ports::{AppendError, Clock, Ledger as _, Query};
+use countersign_engine::replay::{Answer as Again, Replay, Today};
 use countersign_engine::{Engine, Parts};
 use countersign_gateway::api::{self, ApiState};
 use countersign_gateway::auth::{AgentIdentity, Credentials, Role, token_digest};
@@ -74,6 +78,30 @@ pub(crate) struct World {
     disk: Arc<AtomicU8>,
 }
 
+/// R3.deterministic: every ruling on record is made again, to the byte, from the ledger alone.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        // A ledger in memory never makes anybody wait.
+        let asked = pin!(asked_again(&self.ledger));
+        let polled = asked.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready(), "the ledger was not read to its end");
+    }
+}
+
+async fn asked_again(ledger: &Memory) {
+    let contracts = Arc::new(|_: &ToolName| Arc::default());
+    let today = Today { terms: Terms::default(), contracts, policies: Vec::new() };
+    let mut replay = Replay::of(ledger, today).await.unwrap();
+    for stored in ledger.receipts(&Query::default()).await.unwrap() {
+        let Some(found) = replay.next(stored).await.unwrap() else { continue };
+        let answer = found.again();
+        assert!(matches!(answer, Again::Same | Again::Given), "ruling {}: {answer:#?}", found.receipt.id);
+    }
+}
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -125,7 +153,9 @@ impl World {
 
     /// The same daemon, started again on what it recorded.
     pub(crate) async fn restarted(self) -> Self {
-        Self::on(self.ledger, self.signer, self.clock, self.state.settings, self.disk).await
+        let World { ledger, signer, clock, state, disk, .. } = &self;
+        let (ledger, signer) = (Arc::clone(ledger), Arc::clone(signer));
+        Self::on(ledger, signer, Arc::clone(clock), Arc::clone(&state.settings), Arc::clone(disk)).await
     }
 
     async fn on(
